@@ -18,7 +18,7 @@ from monitor.charts.heat import HeatCell
 from monitor.model import ReliabilityBin
 from monitor.model.history import CurvePoint, Event, EventKind, EvidencePoint, ReadingPoint
 
-Chart = alt.LayerChart | alt.VConcatChart  # panels one above the other: the reliability diagram
+Chart = alt.LayerChart | alt.VConcatChart | alt.HConcatChart  # panels above or beside each other
 
 INK, QUIET, LINE, PANEL = "#1d2126", "#5b646e", "#d9dde1", "#ffffff"
 BLUE, PALE, RED, AMBER, GREEN, VIOLET = "#2f6db3", "#a9c6e6", "#b3261e", "#8a5a00", "#1c6b3c", "#6a4a9c"
@@ -28,7 +28,7 @@ HEAT_BOUNDS = (0.01, 0.02, 0.05, 0.10)
 FLOOR = 1e-4  # evidence below is drawn here
 WIDE, NARROW = 960, 330
 _FONT = "'Liberation Sans', Arial, Helvetica, sans-serif"  # of equal widths: what is laid out here fits in browsers
-_KEY: dict[str, Any] = {
+KEY: dict[str, Any] = {
     "title": None, "orient": "top", "offset": 20, "symbolType": "stroke", "symbolStrokeWidth": 2, "symbolOpacity": 1,
     "symbolSize": 300, "labelLimit": 260,
 }  # fmt: skip
@@ -53,7 +53,7 @@ def reliability(bins: Sequence[ReliabilityBin], before: Sequence[ReliabilityBin]
     """
     rows = [row for name, part in (("now", bins), ("before", before)) for row in _bin_rows(name, part)]
     names = ["now", "before"] if before else ["now"]
-    base = _chart(rows)
+    base = make_base(rows)
     legend = alt.Legend(title=None, orient="top") if before else None
     colour = alt.Color("series:N", scale=alt.Scale(domain=names, range=[BLUE, AMBER][: len(names)]), legend=legend)
     unit = alt.Scale(domain=[0, 1], nice=False)
@@ -65,7 +65,7 @@ def reliability(bins: Sequence[ReliabilityBin], before: Sequence[ReliabilityBin]
             x=alt.X("low:Q", scale=unit, axis=across), x2="high:Q",
             y=alt.Y("rate:Q", scale=unit, axis=up), y2=alt.datum(0),
         ),
-        _chart([{"x": 0, "y": 0}, {"x": 1, "y": 1}]).mark_line(
+        make_base([{"x": 0, "y": 0}, {"x": 1, "y": 1}]).mark_line(
             color=QUIET, strokeDash=[5, 4], strokeWidth=1.2
         ).encode(x=alt.X("x:Q", scale=unit), y=alt.Y("y:Q", scale=unit)),
         base.mark_rule(strokeWidth=1.6).encode(x="score:Q", y="lower:Q", y2="upper:Q", color=colour),
@@ -80,7 +80,7 @@ def reliability(bins: Sequence[ReliabilityBin], before: Sequence[ReliabilityBin]
         x=alt.X("low:Q", scale=unit, axis=alt.Axis(values=quarters, format=".2~f", title="score")), x2="high:Q",
         y=alt.Y("samples:Q", axis=alt.Axis(tickCount=2, format="~s", title="samples")), y2=alt.datum(0),
     ).properties(width=width - 70, height=44)  # fmt: skip
-    return _themed(alt.vconcat(square, counts, spacing=8))
+    return apply_theme(alt.vconcat(square, counts, spacing=8))
 
 
 def _bin_rows(series: str, bins: Sequence[ReliabilityBin]) -> list[dict[str, Any]]:
@@ -113,17 +113,17 @@ def ece_over_time(
     ]
     x = _times([*points, *events], width)
     y = alt.Y("value:Q", axis=alt.Axis(title="calibration error", tickCount=5))
-    key = alt.Legend(**_KEY, columns=1 if width < 500 else 3)
-    course = _chart(rows).mark_line(interpolate="step-after", clip=True).encode(
+    key = alt.Legend(**KEY, columns=1 if width < 500 else 3)
+    course = make_base(rows).mark_line(interpolate="step-after", clip=True).encode(
         x=x, y=y, detail="version:N",
         color=alt.Color("line:N", scale=alt.Scale(domain=list(lines), range=[BLUE, QUIET, AMBER]), legend=key),
         strokeDash=alt.StrokeDash("line:N", scale=alt.Scale(domain=list(lines), range=[[1, 0], [2, 2], [6, 3]]), legend=key),
         strokeWidth=alt.StrokeWidth("line:N", scale=alt.Scale(domain=list(lines), range=[2.2, 1.2, 1.4]), legend=key),
     )  # fmt: skip
-    band = _chart(bands).mark_area(color=PALE, opacity=0.6, interpolate="step-after").encode(
+    band = make_base(bands).mark_area(color=PALE, opacity=0.6, interpolate="step-after").encode(
         x=x, y=alt.Y("lower:Q"), y2="upper:Q", detail="version:N"
     )  # fmt: skip
-    zero = _chart([{"y": 0}]).mark_rule(color=LINE).encode(y="y:Q")
+    zero = make_base([{"y": 0}]).mark_rule(color=LINE).encode(y="y:Q")
     return _with_events([band, zero, course], events, width, height)
 
 
@@ -142,13 +142,13 @@ def evidence_path(
         "ratio:Q", scale=alt.Scale(type="log", domain=[FLOOR, top], nice=False, clamp=True),
         axis=alt.Axis(title="evidence ÷ limit", values=_decades(FLOOR, top), labelExpr=_SHORT),
     )  # fmt: skip
-    legend = alt.Legend(**_KEY) if len(rules) > 1 else None
+    legend = alt.Legend(**KEY) if len(rules) > 1 else None
     colours = [BLUE, VIOLET, GREEN, AMBER][: max(len(rules), 1)]
-    course = _chart(rows).mark_line(strokeWidth=1.8, interpolate="step-after").encode(
+    course = make_base(rows).mark_line(strokeWidth=1.8, interpolate="step-after").encode(
         x=_times([*points, *events], width), y=y, detail="stream:N",
         color=alt.Color("rule:N", scale=alt.Scale(domain=rules, range=colours), legend=legend),
     )  # fmt: skip
-    limit = _chart([{"ratio": 1}])
+    limit = make_base([{"ratio": 1}])
     layers = [
         course, limit.mark_rule(color=RED, strokeWidth=1.5).encode(y="ratio:Q"),
         limit.mark_text(text="alarm", color=RED, align="left", dy=-7, x=4).encode(y="ratio:Q"),
@@ -182,12 +182,12 @@ def trade_off(
     ]  # fmt: skip
     known = {row["line"] for row in rows}  # recall is not, where nobody knows what was missed
     names, colours, patterns = zip(*(each for each in _TRADE_OFF if each[0] in known or not known), strict=True)
-    base = _chart(rows)
+    base = make_base(rows)
     x = alt.X(
         "threshold:Q", scale=alt.Scale(nice=False), axis=alt.Axis(title="threshold", tickCount=5 if width < 500 else 10)
     )
     unit = alt.Scale(domain=[0, 1], nice=False)
-    key = alt.Legend(**_KEY)
+    key = alt.Legend(**KEY)
     colour = alt.Color("line:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=key)
     dashes = alt.StrokeDash("line:N", scale=alt.Scale(domain=list(names), range=list(patterns)), legend=key)
     bounded = base.transform_filter("isValid(datum.lower) && isValid(datum.upper)")
@@ -199,17 +199,17 @@ def trade_off(
         base.mark_line(strokeWidth=2, clip=True).encode(x=x, y=up, color=colour, strokeDash=dashes),
     ]
     if promise is not None:
-        promised = _chart([{"y": promise[1]}])
+        promised = make_base([{"y": promise[1]}])
         layers.append(promised.mark_rule(color=GREEN, strokeDash=[4, 3]).encode(y="y:Q"))
         text = f"promised {promise[0]} {promise[1]:g}"
         layers.append(promised.mark_text(text=text, color=GREEN, align="left", dy=9, x=4).encode(y="y:Q"))
     if deployed is not None:
-        mark = _chart([{"x": deployed}])
+        mark = make_base([{"x": deployed}])
         layers.append(mark.mark_rule(color=RED, strokeWidth=1.6).encode(x="x:Q"))
         flip = bool(curve) and deployed > (curve[0].threshold + curve[-1].threshold) / 2
         side: dict[str, Any] = {"align": "right", "dx": -5} if flip else {"align": "left", "dx": 5}
         layers.append(mark.mark_text(text=f"in use {deployed:.4g}", color=RED, y=height - 8, **side).encode(x="x:Q"))
-    return _themed(alt.layer(*layers).properties(width=width - 60, height=height))
+    return apply_theme(alt.layer(*layers).properties(width=width - 60, height=height))
 
 
 def heat_map(cells: Sequence[HeatCell], row: str, column: str, *, width: int = WIDE) -> Chart:
@@ -223,7 +223,7 @@ def heat_map(cells: Sequence[HeatCell], row: str, column: str, *, width: int = W
     ]  # fmt: skip
     across, down = len({each.column for each in cells}), len({each.row for each in cells})
     inner = width - 110
-    base = _chart(rows).encode(
+    base = make_base(rows).encode(
         x=alt.X("column:N", axis=alt.Axis(title=column, labelAngle=0 if across <= inner / 60 else -90, labelLimit=90)),
         y=alt.Y("row:N", axis=alt.Axis(title=row, labelLimit=100)),
     )
@@ -247,10 +247,11 @@ def heat_map(cells: Sequence[HeatCell], row: str, column: str, *, width: int = W
         layers.append(known.mark_text().encode(text="text:N", color=ink))
         layers.append(unknown.mark_text(color=QUIET).encode(text="text:N"))
     tall = min(max(down, 1) * 30, 900)
-    return _themed(alt.layer(*layers).properties(width=min(inner, max(across, 1) * 110), height=tall))
+    return apply_theme(alt.layer(*layers).properties(width=min(inner, max(across, 1) * 110), height=tall))
 
 
-def _chart(rows: Sequence[Mapping[str, object]]) -> alt.Chart:
+def make_base(rows: Sequence[Mapping[str, object]]) -> alt.Chart:
+    """Return a chart of these rows, which they are part of."""
     return alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
 
 
@@ -278,13 +279,13 @@ def _decades(lowest: float, highest: float) -> list[float]:
 def _with_events(layers: Sequence[Any], events: Sequence[Event], width: int, height: int) -> Chart:
     """The layers, and each event as a dashed line with a symbol above it that says what it is."""
     if not events:
-        return _themed(alt.layer(*layers).properties(width=width - 60, height=height))
+        return apply_theme(alt.layer(*layers).properties(width=width - 60, height=height))
     kinds = [kind for kind in _EVENTS if any(each.kind is kind for each in events)]
     names = [kind.value for kind in kinds]
     key = alt.Legend(title=None, orient="bottom", columns=2 if width < 500 else 5, labelLimit=200)
     colour = alt.Color("kind:N", scale=alt.Scale(domain=names, range=[_EVENTS[kind][0] for kind in kinds]), legend=key)
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=names, range=[_EVENTS[kind][1] for kind in kinds]), legend=key)
-    base = _chart([{"at": _time(each.at), "kind": each.kind.value} for each in events]).encode(
+    base = make_base([{"at": _time(each.at), "kind": each.kind.value} for each in events]).encode(
         x=alt.X("at:T"), color=colour
     )
     marks = alt.layer(
@@ -294,10 +295,11 @@ def _with_events(layers: Sequence[Any], events: Sequence[Event], width: int, hei
     both = alt.layer(alt.layer(*layers), marks).resolve_scale(
         color="independent", shape="independent", strokeDash="independent", strokeWidth="independent"
     )
-    return _themed(both.properties(width=width - 60, height=height))
+    return apply_theme(both.properties(width=width - 60, height=height))
 
 
-def _themed(chart: Any) -> Chart:
+def apply_theme(chart: Any) -> Chart:
+    """Return the chart with the page's fonts and colours."""
     texts: dict[str, Any] = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "titleColor": QUIET}
     themed: Chart = (
         chart.configure(background="transparent", font=_FONT, padding=4)

@@ -6,7 +6,7 @@ It reads which chart of which values, answers with the picture or what is wrong,
 import sys
 from multiprocessing.connection import Connection
 
-from monitor.charts import charts, render
+from monitor.charts import boxes, charts, render
 
 IDLE = 600.0  # seconds after which it ends
 
@@ -20,7 +20,9 @@ def main(descriptor: int) -> None:
         except EOFError:
             return
         try:
-            chart = getattr(charts, name)(*values, **options)
+            chart = getattr(boxes if hasattr(boxes, name) and not hasattr(charts, name) else charts, name)(
+                *values, **options
+            )
             answer = render.png(chart) if form == "png" else render.svg(chart).encode(), ""
         # told to the one who asked; the next chart may be fine
         except Exception as error:  # noqa: BLE001

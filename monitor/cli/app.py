@@ -14,7 +14,7 @@ import typer
 from monitor import __version__
 from monitor.cli import output as console
 from monitor.cli.backup import backup, restore
-from monitor.cli.calibrators import export, recalibrate, rollback
+from monitor.cli.calibrators import export, recalibrate, rollback, tune
 from monitor.cli.docs import docs
 from monitor.cli.init import init
 from monitor.cli.jobs import jobs_app
@@ -266,7 +266,7 @@ app.add_typer(jobs_app, name="jobs")
 app.add_typer(token_app, name="token")
 
 
-for command in (recalibrate, rollback, backup, restore, retry, export, report, schema, docs):
+for command in (recalibrate, tune, rollback, backup, restore, retry, export, report, schema, docs):
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""The commands about calibrators: ``calwatch recalibrate``, ``rollback``, ``export``."""
+"""The commands about calibrators: ``calwatch recalibrate``, ``tune``, ``rollback``, ``export``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,6 +38,21 @@ def recalibrate(
 ) -> None:
     """Ask for a refit; the daemon runs it in its next cycle, or it runs here when there is no daemon."""
     _ask(config, model, "recalibrate", slice_, None)
+
+
+def tune(
+    model: Annotated[str, typer.Argument(help="the model's name")],
+    slice_: Annotated[str, typer.Option("--slice", help='"all", or e.g. "camera=c3,lighting=night"')] = "all",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Ask for thresholds without a refit, of detectors with the NMS IoU; the daemon runs it, or it runs here without one."""
+    loaded, _ = named_scope(config, model, slice_)
+    named = loaded.model_named(model)
+    if named is not None and named.threshold is None:
+        raise UsageError(
+            f'model "{model}" has nothing to tune for', 'say what in [model.threshold], as policy = "precision>=0.95"'
+        )
+    _ask(config, model, "tune", slice_, None)
 
 
 def rollback(

@@ -310,6 +310,9 @@ def tell_refits(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.kind == "rollback":
             print_line(f"{minute(job.finished_at)} {job.scope.text} ({job.trigger}): {'; '.join(job.reasons)}")
+        if job.kind == "tune":
+            said = tell_reason(job.verdict) if job.verdict else job.state.value
+            print_line(f"{minute(job.finished_at)} tuning of {job.scope.text} ({job.trigger}): {said}")
     called = Counter(f"{job.action} on {job.trigger}" for job in jobs if job.kind == "action")
     jobs = [job for job in jobs if job.kind == "recalibrate"]
     promoted = [job for job in jobs if job.state is JobState.PROMOTED]

@@ -106,7 +106,7 @@ class Recalibration(Section):
 
 
 class Threshold(Section):
-    """Which decision threshold a refit chooses with the calibrator."""
+    """Which decision threshold a refit chooses with the calibrator, and tuning without one."""
 
     policy: Policy = Field(
         "f1",
@@ -118,6 +118,9 @@ class Threshold(Section):
     )
     per: tuple[Literal["predicted_class", "class"], ...] = Field(
         (), description="one more threshold for each class: predicted_class, or class (one-vs-rest, needs logits)"
+    )
+    schedule: Cron | None = Field(
+        None, description="cron of tuning, without a refit; none: only people ask for it, and refits choose their own"
     )
 
 

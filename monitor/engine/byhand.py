@@ -30,9 +30,10 @@ NO_PULL = ("rollback", requests.CANCEL)  # also in a live state
 
 
 def run_by_hand(config_path: Path, kind: str) -> Tick:
-    """Do what the spool asks for, of one kind: ``recalibrate``, ``rollback`` or ``cancel``.
+    """Do what the spool asks for, of one kind: ``recalibrate``, ``tune``, ``rollback`` or ``cancel``.
 
-    A refit of a live state is a whole cycle. Raises StoreInUseError when a daemon runs, which then does it, and StoreError.
+    A refit or a tuning of a live state is a whole cycle. Raises StoreInUseError when a daemon runs, which then does it, and
+    StoreError.
     """
     config, watched = load_watched(config_path)
     configure_logging(config.monitor.log_format)

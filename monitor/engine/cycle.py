@@ -298,19 +298,23 @@ class Cycle:
         return judged
 
     def _scheduled(self, each: WatchedModel, store: ModelStore, now: datetime) -> list[Job]:
-        """The nightly refit when one is due; runs missed while nobody was there become one."""
-        schedule = each.model.recalibration.schedule
-        if schedule is None:
-            return []
-        last = self.connection.execute(
-            "SELECT max(requested_at) FROM jobs WHERE model = $model AND trigger_kind = 'schedule'",
-            {"model": each.model.name},
-        ).fetchone()
-        after = make_aware(last[0]) if last and last[0] else store.load_first_seen() or now
-        due = latest_due(schedule, each.model.time_zone, after, now) if after else None
-        if due is None:
-            return []
-        return [job_of(each.model.name, "recalibrate", Trigger(TriggerKind.SCHEDULE, at=due), Slice(), due)]
+        """The nightly refit and tuning when they are due; runs missed while nobody was there become one."""
+        threshold = each.model.threshold
+        tuning = threshold.schedule if threshold else None
+        schedules = {"recalibrate": each.model.recalibration.schedule, "tune": tuning}
+        found = []
+        for kind, schedule in schedules.items():
+            if schedule is None:
+                continue
+            (last,) = store.fetch_row(
+                "SELECT max(requested_at) FROM jobs WHERE model = $model AND kind = $kind AND trigger_kind = 'schedule'",
+                {"model": each.model.name, "kind": kind},
+            )
+            after = make_aware(last) if last else store.load_first_seen() or now
+            due = latest_due(schedule, each.model.time_zone, after, now)
+            if due is not None:
+                found.append(job_of(each.model.name, kind, Trigger(TriggerKind.SCHEDULE, at=due), Slice(), due))
+        return found
 
     def _recalibrate(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Job, ...]:
         """Cancel what people ask to, look at promoted calibrators, take what jobs brought, start those that are due."""

@@ -29,13 +29,15 @@ from monitor.jobs.queue import (
     requeue_interrupted,
 )
 from monitor.jobs.runners import Runner
-from monitor.jobs.work import Breakdown, Work, WorkResult, action_work, refit_work
+from monitor.jobs.tuning import ask_for_tuning, conclude_tuning, gather_tuning, record_tuned, write_tuned
+from monitor.jobs.work import Breakdown, Work, WorkResult, action_work, refit_work, tune_work
 from monitor.model import Job, JobState, Slice
 from monitor.model.errors import CalwatchError, StoreError
 from monitor.model.reasons import Code, Reason
 from monitor.recalibration.inputs import conclude_job, gather_inputs, record_accepted, write_accepted
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.registry import load_charge, roll_back_calibrator, write_files
+from monitor.recalibration.tuning.tune import Tuned
 from monitor.store.connection import is_ctrl_c, transaction
 from monitor.store.damage import refuse_damage
 from monitor.store.model_store import ModelStore
@@ -149,7 +151,8 @@ class Dispatcher:
         if any(work.lane == f"{self.store.model.name}/refit" for work in self.runner.running_work()):
             return 0
         return sum(
-            job.kind == "recalibrate" for job in due_jobs(self.store.connection, self.store.model.name, self.now)
+            job.kind in ("recalibrate", "tune")
+            for job in due_jobs(self.store.connection, self.store.model.name, self.now)
         )
 
     def _start_next(self, has_turn: bool, refitted: Sequence[Slice]) -> EndedAttempt | None:
@@ -200,6 +203,8 @@ class Dispatcher:
         if job.kind == "recalibrate":
             task = gather_inputs(self.store, job, self.now, self.end)
             return refit_work(job.id, task)
+        if job.kind == "tune":
+            return tune_work(job.id, gather_tuning(self.store, job, self.now, self.end))
         payload = job.payload
         action = next((each for each in self.config.action if each.name == job.action), None)
         if action is None or payload is None:
@@ -222,6 +227,8 @@ class Dispatcher:
         match report.result:
             case Refit() as found:
                 return self._apply_refit(job, found, report)
+            case Tuned() as tuned:
+                return self._apply_tuning(job, tuned, report)
             case DeliveryResult(done=True) as told:
                 state = JobState.WOULD_RUN if self.runner.rehearsal else JobState.DONE
                 why = (Reason.of(Code.DELIVERED, text=told.message),)
@@ -233,18 +240,32 @@ class Dispatcher:
                 return self._failed(job, broken.message, broken.may_pass, report, trace=broken.trace)
 
     def _apply_refit(self, job: Job, found: Refit, report: WorkResult) -> EndedAttempt:
-        connection, model = self.store.connection, self.store.model
-        charge = {scope.text: id_ for scope, (id_, _) in load_charge(connection, model.name).items()}
-        if charge != report.work.basis:
+        if not self._is_as_it_began(report):
             # the calibrator it was judged against is in charge no more: judged again, as if it had not begun
             return self._end(job, lambda: as_before(job, Code.OUTDATED), report, outcome=OUTDATED)
-        write_accepted(connection, self.config.state_dir, model, found)
+        write_accepted(self.store.connection, self.config.state_dir, self.store.model, found)
 
         def accept() -> Job:
+            ask_for_tuning(self.store, job, found, self.now)
             record_accepted(self.store, found, self.now)
             return conclude_job(job, found, report.work.notes, self.now)
 
         return self._end(job, accept, report)
+
+    def _apply_tuning(self, job: Job, found: Tuned, report: WorkResult) -> EndedAttempt:
+        if not self._is_as_it_began(report):
+            return self._end(job, lambda: as_before(job, Code.OUTDATED), report, outcome=OUTDATED)
+        write_tuned(self.store, self.config.state_dir, found)
+
+        def accept() -> Job:
+            record_tuned(self.store, found, self.now)
+            return conclude_tuning(job, found, report.work.notes, self.now)
+
+        return self._end(job, accept, report)
+
+    def _is_as_it_began(self, report: WorkResult) -> bool:
+        charge = load_charge(self.store.connection, self.store.model.name)
+        return {scope.text: id_ for scope, (id_, _) in charge.items()} == report.work.basis
 
     def _finish_rollback(self, job: Job) -> EndedAttempt:
         began = perf_counter()

@@ -62,7 +62,10 @@ def due_jobs(connection: duckdb.DuckDBPyConnection, model: str, now: datetime) -
     """
     queued = load_jobs(connection, model, states=(JobState.QUEUED,))
     due = [job for job in queued if job.next_attempt_at is None or job.next_attempt_at <= now]
-    return tuple(sorted(due, key=lambda job: (job.requested_at, job.scope.order, job.scope.labels, job.id)))
+    # a refit of the same moment comes before a tuning, which is of the calibrator in charge
+    return tuple(
+        sorted(due, key=lambda job: (job.requested_at, job.kind == "tune", job.scope.order, job.scope.labels, job.id))
+    )
 
 
 def refits_wait_elsewhere(connection: duckdb.DuckDBPyConnection, model: str, now: datetime) -> bool:

@@ -26,7 +26,7 @@ from monitor.store.connection import make_state_dir
 
 log = structlog.get_logger("calwatch")
 REQUESTS = "requests"
-KINDS = ("recalibrate", "rollback")
+KINDS = ("recalibrate", "tune", "rollback")
 CANCEL = "cancel"
 RETRY = "retry"
 

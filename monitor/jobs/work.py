@@ -17,6 +17,7 @@ from monitor.model.reasons import Reason
 
 if TYPE_CHECKING:
     from monitor.recalibration.refit import Refit, RefitInputs
+    from monitor.recalibration.tuning.tune import Tuned, TuneInputs
 
 CLEARING_AWAY = timedelta(seconds=30)  # what an action may take beyond its timeout, to end what it began
 
@@ -29,13 +30,14 @@ class Work:
     model: str
     lane: str
     timeout: timedelta
-    task: "RefitInputs | Delivery | None"  # None: inputs are elsewhere, or no longer needed
-    basis: Mapping[str, str] | None = None  # of a refit: scope → id of the calibrator in charge when it began
+    task: "RefitInputs | TuneInputs | Delivery | None"  # None: inputs are elsewhere, or no longer needed
+    basis: Mapping[str, str] | None = None  # of a refit or tuning: scope → id of the calibrator in charge when it began
     notes: tuple[Reason, ...] = ()  # what to say of a refit's samples, before its own reasons
     destination: str = ""  # of a delivery: the action it calls
 
     @property
     def is_refit(self) -> bool:
+        """Whether it is a refit or a tuning."""
         return self.basis is not None
 
 
@@ -45,6 +47,12 @@ def refit_work(job: str, task: "RefitInputs") -> Work:
     return Work(
         job, task.model.name, f"{task.model.name}/refit", task.model.recalibration.timeout, task, basis, task.notes
     )
+
+
+def tune_work(job: str, task: "TuneInputs") -> Work:
+    """A model's tunings and refits wait for each other: both begin at what is in charge."""
+    timeout = task.model.recalibration.timeout
+    return Work(job, task.model.name, f"{task.model.name}/refit", timeout, task, task.charge, task.notes)
 
 
 def action_work(job: str, model: str, task: Delivery) -> Work:
@@ -69,7 +77,7 @@ class WorkResult:
     """What came of one attempt."""
 
     work: Work
-    result: "Refit | DeliveryResult | Breakdown"
+    result: "Refit | Tuned | DeliveryResult | Breakdown"
     seconds: float | None = None  # None: unknown
     peak_memory: int | None = None  # bytes, of a process of its own
 
@@ -81,13 +89,16 @@ def carry_out_work(work: Work) -> WorkResult:
     return WorkResult(replace(work, task=None), result, perf_counter() - began)
 
 
-def _result(task: "RefitInputs | Delivery") -> "Refit | DeliveryResult | Breakdown":
+def _result(task: "RefitInputs | TuneInputs | Delivery") -> "Refit | Tuned | DeliveryResult | Breakdown":
     try:
         if isinstance(task, Delivery):
             return deliver_event(task)
         from monitor import __version__
-        from monitor.recalibration.refit import run_refit
+        from monitor.recalibration.refit import RefitInputs, run_refit
+        from monitor.recalibration.tuning.tune import run_tuning
 
+        if not isinstance(task, RefitInputs):
+            return run_tuning(task, calwatch_version=__version__)
         return run_refit(task, calwatch_version=__version__)
     except (CalwatchError, ValueError) as error:
         return Breakdown(str(error), may_pass=False)

@@ -159,6 +159,8 @@ class CurvePoint:
     f1: float | None
     cost: float | None
     fp_per_group: float | None
+    nms_iou: float | None = None  # of a detector, whose curve at each follow each other; 1: nothing is suppressed
+    fp_per_image: float | None = None  # over all labelled images
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,25 @@ class Code(StrEnum):
     THRESHOLD_FROM_DETECTIONS = "threshold_from_detections"
     CLASSES = "classes"
     CLASSES_UNKNOWN = "classes_unknown"
+    # tuning: what was chosen, and what the log allows
+    TUNE_ACCEPTED = "tune_accepted"
+    TUNE_NO_POLICY = "tune_no_policy"
+    TUNE_UNTOLD = "tune_untold"
+    TUNE_FEW_IMAGES = "tune_few_images"
+    TUNE_SPLITS_IMAGES = "tune_splits_images"
+    TUNE_SAME = "tune_same"
+    TUNE_NOT_PROMISED = "tune_not_promised"
+    TUNE_NOT_BETTER = "tune_not_better"
+    POINT_PROMISED = "point_promised"
+    POINT_NOT_PROMISED = "point_not_promised"
+    POINT_CHOSEN = "point_chosen"
+    POINT_NOT_CHOSEN = "point_not_chosen"
+    POINTS_MORE = "points_more"
+    POINTS_LACKING = "points_lacking"
+    IMAGES_WITHOUT_RAW = "images_without_raw"
+    LOG_SUPPRESSED = "log_suppressed"
+    SUPPRESSION_NOT_TUNED = "suppression_not_tuned"
+    RECALL_CEILING = "recall_ceiling"
     # jobs: their course
     FAILED = "failed"
     TRIED_AGAIN = "tried_again"
@@ -109,15 +128,18 @@ class Verdict(StrEnum):
 
 
 VERDICTS: Mapping[str, Verdict] = {
-    **dict.fromkeys((Code.GATE_ACCEPTED, Code.GATE_NO_SLICE_WORSE), Verdict.ACCEPTED),
+    **dict.fromkeys((Code.GATE_ACCEPTED, Code.GATE_NO_SLICE_WORSE, Code.TUNE_ACCEPTED), Verdict.ACCEPTED),
     **dict.fromkeys(
         (Code.REFIT_FEW_SAMPLES, Code.REFIT_UNFIT, Code.GATE_NO_SAMPLES, Code.GATE_FEW_SAMPLES, Code.GATE_FEW_GROUPS,
-         Code.GATE_STRADDLED, Code.GATE_SAME, Code.GATE_WORSE, Code.GATE_CHANCE, Code.GATE_SLICE_WORSE), Verdict.REJECTED,
+         Code.GATE_STRADDLED, Code.GATE_SAME, Code.GATE_WORSE, Code.GATE_CHANCE, Code.GATE_SLICE_WORSE,
+         Code.TUNE_NO_POLICY, Code.TUNE_UNTOLD, Code.TUNE_FEW_IMAGES, Code.TUNE_SPLITS_IMAGES, Code.TUNE_SAME,
+         Code.TUNE_NOT_PROMISED, Code.TUNE_NOT_BETTER), Verdict.REJECTED,
     ),
     **dict.fromkeys((Code.FAILED, Code.INTERRUPTED_TOO_OFTEN), Verdict.FAILED),
 }  # fmt: skip
 ABSENCES = frozenset({Code.ABSENT, Code.NEVER_SEEN})  # codes of an alert over something that does not come
 CHOSEN = frozenset({Code.THRESHOLD_PROMISED, Code.THRESHOLD_CHOSEN})  # codes of a threshold that there is
+POINTS = frozenset({Code.POINT_PROMISED, Code.POINT_CHOSEN})  # codes of an operating point that there is
 # codes of no threshold, for samples that do not hold what its policy is about, however many they are
 NOT_HELD = frozenset({Code.THRESHOLD_NEEDS_TRUTH, Code.THRESHOLD_NEEDS_NEGATIVES})
 WATCHES_NOTHING = frozenset(

@@ -28,11 +28,11 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One recalibration, rollback or action, from request to outcome."""
+    """One recalibration, tuning, rollback or action, from request to outcome."""
 
     id: str
     model: str
-    kind: str  # "recalibrate" | "rollback" | "action"
+    kind: str  # "recalibrate" | "tune" | "rollback" | "action"
     asked_by: Trigger
     scope: Slice
     requested_at: datetime
@@ -65,6 +65,12 @@ class Job:
     def refit(self) -> "RefitRecord | None":
         """Return what a refit left on record; None where it fitted no candidate."""
         return RefitRecord.from_details(self.details)
+
+    @property
+    def tuned(self) -> Mapping[str, Any]:
+        """Return what a tuning left on record: points and the id of their artefact where it was accepted; empty: nothing."""
+        held = self.details.get("tuned")
+        return held if isinstance(held, Mapping) else {}
 
     @property
     def action(self) -> str:
@@ -234,6 +240,9 @@ class ThresholdInUse:
     best: float | None = None  # the best confidence bound of any threshold, by itself: what could be hoped for
     best_threshold: float | None = None
     empirical: float | None = None  # cost: what was cheapest in the samples; above 1: to predict nothing positive
+    tuned: bool = False  # chosen by a job of its own, so that the calibrator's artefact holds it
+    nms_iou: float | None = None  # of the suppression that goes with it; None: production's alone
+    fp_per_image: float | None = None  # of all labelled images, also those without a detection; None: unknown
     why: Reason = Reason("")  # noqa: RUF009  # frozen
 
     @property

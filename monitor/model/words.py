@@ -11,9 +11,10 @@ from monitor.model.reasons import CHOSEN, VERDICTS, Code, Reason, Trigger, Trigg
 from monitor.model.sentences.alerts import OF_ALERTS
 from monitor.model.sentences.jobs import OF_JOBS
 from monitor.model.sentences.templates import OF_TEMPLATES
+from monitor.model.sentences.tuning import OF_TUNING
 from monitor.model.wording import UNKNOWN, duration_of, moment_of, number
 
-SENTENCES: dict[Code, Callable[..., str]] = {**OF_TEMPLATES, **OF_ALERTS, **OF_JOBS}
+SENTENCES: dict[Code, Callable[..., str]] = {**OF_TEMPLATES, **OF_ALERTS, **OF_JOBS, **OF_TUNING}
 _CODES = frozenset(Code)
 # a sentence has not the values it needs
 _UNTELLABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError)

@@ -11,6 +11,7 @@ from typing import Any
 from monitor.model import Task
 from monitor.model.methods import METHOD_NAMES, METHODS, Method
 from monitor.recalibration.methods import calibrator_class
+from monitor.recalibration.tuning.operating import OPERATING_VERSION
 
 _OF_PROBABILITIES = 3  # schema version of those that take the logarithm of probabilities first
 
@@ -20,7 +21,7 @@ def artefact_schema() -> dict[str, Any]:
     schema = _read("artefact")
     properties = schema["properties"]
     versions = {calibrator_class(name).schema_version for name in METHOD_NAMES}
-    properties["schema_version"]["enum"] = sorted({_OF_PROBABILITIES, *versions})
+    properties["schema_version"]["enum"] = sorted({_OF_PROBABILITIES, OPERATING_VERSION, *versions})
     properties["method"]["enum"] = list(METHOD_NAMES)
     properties["task"]["enum"] = [task.value for task in Task]
     schema["allOf"] = [*map(_of_method, METHODS), *schema["allOf"]]
@@ -45,7 +46,9 @@ def _of_method(method: Method) -> dict[str, object]:
         "if": {"properties": {"method": {"const": method.name}}},
         "then": {
             "properties": {
-                "schema_version": {"enum": [made.schema_version, *([_OF_PROBABILITIES] if on_logits else [])]},
+                "schema_version": {
+                    "enum": [made.schema_version, *([_OF_PROBABILITIES] if on_logits else []), OPERATING_VERSION]
+                },
                 "parameters": {
                     "description": made.formula,
                     "properties": deepcopy(dict(made.schema)),

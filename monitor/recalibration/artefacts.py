@@ -22,8 +22,11 @@ from monitor.model.errors import ArtefactError, StoreError
 from monitor.model.files import directory_name, flush_directory
 from monitor.model.refits import SampleSpan
 from monitor.recalibration.methods import Calibrator, calibrator_class, calibrator_from
+from monitor.recalibration.tuning.operating import OPERATING_VERSION, OperatingPoints
 
-SCHEMA_VERSION = 3  # the newest this release reads; written is the oldest that can say it (see schema_version)
+SCHEMA_VERSION = (
+    OPERATING_VERSION  # the newest this release reads; written is the oldest that can say it (see schema_version)
+)
 _CURRENT_VERSION = 1
 CURRENT = "current.json"
 _ID_DIGITS = 16
@@ -37,6 +40,8 @@ class NewerArtefactError(ArtefactError):
 @dataclass(frozen=True, slots=True)
 class Artefact:
     """A fitted calibrator with all that one may ask about it later; ``before`` and ``after`` are the gate's metrics.
+
+    One that was tuned is its ``parent`` with ``operating`` points: it does the same to scores.
 
     ``logits_are``: what serving feeds where the method needs logits. Of probabilities it takes the logarithm, zeros
     floored at 1e-30, and applies ``calibrator`` to that.
@@ -56,6 +61,7 @@ class Artefact:
     after: Mapping[str, float | None] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     logits_are: Literal["logits", "probabilities"] = "logits"
+    operating: OperatingPoints | None = None  # where it is to be operated; None: nothing was tuned
 
     @property
     def id(self) -> str:
@@ -68,9 +74,11 @@ class Artefact:
         return calibrator_from(self.method, self.parameters)
 
 
-def schema_version(method: str, logits_are: str = "logits") -> int:
-    """1 for what version 1 could express, 2 for later methods, 3 for what takes the logarithm of probabilities first: an
-    older calwatch reads the former, refuses the latter."""
+def schema_version(method: str, logits_are: str = "logits", *, is_tuned: bool = False) -> int:
+    """1 for what version 1 could express, 2 for later methods, 3 for what takes the logarithm of probabilities first, 4 for
+    what has operating points: an older calwatch reads the former, refuses the latter."""
+    if is_tuned:
+        return OPERATING_VERSION
     if logits_are == "probabilities":
         return 3
     return calibrator_class(method).schema_version
@@ -130,7 +138,7 @@ def read_artefact(path: Path) -> Artefact:
     try:
         artefact = _artefact_of(content)
         calibrator = artefact.calibrator
-        own = schema_version(artefact.method, artefact.logits_are)
+        own = schema_version(artefact.method, artefact.logits_are, is_tuned=artefact.operating is not None)
         if version != own:
             raise ValueError(f"{artefact.method} belongs to schema version {own}")
         if artefact.logits_are != "logits" and not calibrator.needs_logits:
@@ -183,9 +191,11 @@ def _content(artefact: Artefact) -> dict[str, object]:
     """All but the id, as JSON values."""
     # left out where they are logits: so the id of what earlier releases wrote stays what it was
     probabilities = {} if artefact.logits_are == "logits" else {"logits_are": artefact.logits_are}
+    points = artefact.operating
     return {
         **probabilities,
-        "schema_version": schema_version(artefact.method, artefact.logits_are),
+        **({} if points is None else {"operating": points.as_object}),
+        "schema_version": schema_version(artefact.method, artefact.logits_are, is_tuned=points is not None),
         "model": artefact.model,
         "scope": artefact.scope.text,
         "method": artefact.method,
@@ -254,6 +264,7 @@ def _artefact_of(content: Mapping[str, object]) -> Artefact:
         parent=None if content["parent"] is None else _take(content, "parent", str), calwatch_version=version,
         before=_take_metrics(content, "before"), after=_take_metrics(content, "after"),
         reasons=tuple(_take(reasons, place, str) for place in range(len(reasons))), logits_are=logits_are,
+        operating=OperatingPoints.from_object(_take(content, "operating", dict)) if "operating" in content else None,
     )  # fmt: skip
 
 

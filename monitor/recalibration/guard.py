@@ -72,6 +72,14 @@ def begin_guard(
     )  # fmt: skip
 
 
+def keep_guard(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice, before: str, after: str) -> None:
+    """Let the guard of ``before`` go on as that of ``after``, which does the same to scores; to be called in the transaction of
+    its promotion."""
+    where = {"model": model, "scope": scope.text, "before": before, "after": after}
+    connection.execute(statement("guard_keep_buckets"), where)
+    connection.execute(statement("guard_keep"), where)
+
+
 def run_guards(store: ModelStore, now: datetime, end: datetime) -> GuardResult:
     """Look at what came in for every guard of the model. ``end``: samples observed before then are mature."""
     connection, model = store.connection, store.model

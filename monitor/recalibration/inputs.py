@@ -82,10 +82,11 @@ def gather_inputs(store: ModelStore, job: Job, now: datetime, end: datetime) -> 
         span = {"start": counted.start, "end": counted.border, "bucket": model.bucket}
         notes.append(Reason.of(Code.SAMPLES_AS_COUNTED, samples=counted.n, **span))
     since = Reason.of(Code.SAMPLES_SINCE, start=start, is_onset=start == job.onset)
-    standing = [one for one in load_thresholds(store.connection, model.name) if one.scope == job.scope and not one.per]
+    in_force = [one for one in load_thresholds(store.connection, model.name) if one.scope == job.scope]
+    standing = [one for one in in_force if not one.per]
     return RefitInputs(
         model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *notes), apart,
-        standing[0] if standing else None, counted,
+        standing[0] if standing else None, counted, any(one.tuned for one in in_force),
     )  # fmt: skip
 
 

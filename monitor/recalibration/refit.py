@@ -23,7 +23,7 @@ from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.gate import Verdict, count_bars, judge_candidate, split_in_time
 from monitor.recalibration.selection import FitCells, select_calibrator, select_calibrator_from_cells
 from monitor.recalibration.straddling import reasons_with_straddling
-from monitor.recalibration.thresholds import ChosenThreshold, choose_thresholds, is_choice_due
+from monitor.recalibration.thresholds import ChosenThreshold, choose_thresholds, is_choice_due, is_promise_broken
 from monitor.statistics.arrays import Floats
 
 THRESHOLD_SHARE = 0.2  # of all samples, the newest, where thresholds are asked for
@@ -43,6 +43,9 @@ class RefitInputs:
     apart: tuple[Slice, ...] = ()  # of ``slices``, those that await refits of their own
     standing: ThresholdInUse | None = None  # the threshold in force for the scope
     counted: FitCells | None = None  # all samples of the fit window, where ``samples`` are a choice
+    is_tuned: bool = (
+        False  # thresholds in force for the scope are of a tuning: in the artefact, and so another's to choose
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Refit:
     # of the gate's samples, as they were scored; see ``count_bars``
     bars_before: tuple[tuple[float | None, ...], ...] = ()
     bars_after: tuple[tuple[float | None, ...], ...] = ()  # and as the candidate scores them
+    tuning_due: bool = False  # what was tuned stays in charge, and its promise is surely broken
 
     @property
     def threshold(self) -> ThresholdInUse | None:
@@ -70,7 +74,8 @@ def run_refit(task: RefitInputs, *, calwatch_version: str) -> Refit:
 
     On samples of the slices ``apart`` nothing is fitted, but they must not become worse. Where samples are a choice,
     all that ``counted`` holds is selected and fitted on in their place. When nothing is promoted a threshold is chosen
-    for what stays in charge if there is none yet, or if the promise of the standing one is broken.
+    for what stays in charge if there is none yet, or if the promise of the standing one is broken. What was tuned is tuned
+    again instead, by a job of its own.
     """
     model, scope, samples, in_use, apart, counted = (
         task.model, task.scope, task.samples, task.charge, task.apart, task.counted
@@ -110,14 +115,17 @@ def run_refit(task: RefitInputs, *, calwatch_version: str) -> Refit:
     stays = in_use.get(scope) or (("", Identity()) if not scope.order else None)
     decided: tuple[ChosenThreshold, ...] = ()
     said: tuple[Reason, ...] = ()
+    tuning_due = False
     if verdict.accepted:
         decided, said = choose_thresholds(model, scope, chosen.calibrator, early, last, artefact.id, task.now)
+    elif task.is_tuned:
+        tuning_due = stays is not None and is_promise_broken(model, task.standing, stays[1], last)
     elif stays is not None and is_choice_due(model, task.standing, stays, last):
         decided, said = choose_thresholds(model, scope, stays[1], early, last, stays[0], task.now)
     last_window = _window(last) if len(last) else None
     before, after = (count_bars(score[~others], judging) for score in (current, candidate))
     return Refit(
-        verdict.accepted, (*why, *said), artefact, verdict, decided, last_window, before, after
+        verdict.accepted, (*why, *said), artefact, verdict, decided, last_window, before, after, tuning_due
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from monitor.recalibration.artefacts import (
 )
 from monitor.recalibration.calibrators import Calibrator, OnProbabilities
 from monitor.recalibration.methods import calibrator_from
-from monitor.store.connection import delete_rows, fetch_row, insert_row, make_aware, make_naive
+from monitor.store.connection import delete_rows, fetch_column, fetch_row, insert_row, make_aware, make_naive
 from monitor.store.scores.logits import load_raw_until
 from monitor.store.scores.served import Serving
 from monitor.store.sql import statement
@@ -202,6 +202,9 @@ def roll_back_calibrator(connection: duckdb.DuckDBPyConnection, state_dir: Path,
     expected = order.expected
     if expected is not None and expected != present:
         raise ArtefactError(f"calibrator {expected} is no longer in charge of {job.scope.text}, nothing to roll back")
+    if expected is not None:  # asked for by a guard: what was tuned of the same calibrator does no better
+        alike = fetch_column(connection, statement("calibrators_alike"), {"model": job.model, "id": present})
+        path = [*(one for one in path if one not in alike), present]
     target = named or (path[-2] if len(path) > 1 else "")
     if target:
         _demand_usable(connection, state_dir, job, target)

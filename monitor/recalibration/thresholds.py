@@ -1,7 +1,7 @@
 """The decision thresholds that go with a calibrator: one over all samples, and one per class where that is asked for."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse
 from monitor.model.reasons import NOT_HELD, Code, Reason
+from monitor.model.refits import SampleSpan
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator
 from monitor.statistics.arrays import Floats, Ints
@@ -19,6 +20,7 @@ from monitor.statistics.thresholds.choice import (
     find_lacking,
     is_broken,
 )
+from monitor.statistics.thresholds.compare import compare_thresholds
 from monitor.statistics.thresholds.counts import NO_MISSED
 from monitor.statistics.thresholds.curves import ThresholdCurve
 from monitor.statistics.thresholds.policies import Policy, parse_policy
@@ -34,6 +36,26 @@ class ChosenThreshold:
 
     threshold: ThresholdInUse
     curve: ThresholdCurve | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What tuning chose on the ``earlier`` part and proved on the ``later`` one; thresholds are of no artefact yet."""
+
+    accepted: bool
+    why: tuple[Reason, ...]
+    decided: tuple[ChosenThreshold, ...] = ()
+    earlier: SampleSpan | None = None
+    later: SampleSpan | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Better:
+    """A threshold that is to be in force, and whether it is another than before: the first there is, or a better one."""
+
+    threshold: ChosenThreshold
+    is_new: bool
 
 
 def choose_thresholds(
@@ -90,7 +112,47 @@ def is_choice_due(model: Model, standing: ThresholdInUse | None, stays: tuple[st
         return False
     if not policy.is_promise or standing.threshold is None:
         return standing.threshold is None
-    return is_broken(policy, standing.threshold, _scored(model, stays[1], late), settings.confidence)
+    return is_promise_broken(model, standing, stays[1], late)
+
+
+def is_promise_broken(model: Model, standing: ThresholdInUse | None, calibrator: Calibrator, late: Samples) -> bool:
+    """Whether ``late`` samples surely break the promise of a threshold in force."""
+    settings = model.threshold
+    if settings is None or standing is None or standing.threshold is None or not len(late):
+        return False
+    policy = parse_policy(settings.policy)
+    if not policy.is_promise or find_unanswerable(model) is not None:
+        return False
+    return is_broken(policy, standing.threshold, _scored(model, calibrator, late), settings.confidence)
+
+
+def find_better(
+    model: Model, calibrator: Calibrator, late: Samples, decided: Sequence[ChosenThreshold],
+    standing: Sequence[ThresholdInUse],
+) -> tuple[Better, ...]:  # fmt: skip
+    """Return of each threshold in ``decided`` whether it takes the place of the ``standing`` one of its class.
+
+    One that keeps a promise does. Of a policy that promises nothing it does where there was none, or where its utility on
+    ``late``, which it was not chosen on, is better with the model's confidence; else the standing one stays.
+    """
+    assert model.threshold is not None
+    policy, confidence = parse_policy(model.threshold.policy), model.threshold.confidence
+    before = {(each.per, each.class_name): each for each in standing if each.threshold is not None}
+    samples = {("", ""): _scored(model, calibrator, late)}
+    for per in model.threshold.per:
+        samples |= {(per, name): own for name, _, own in _of_classes(model, per, calibrator, late, late)}
+    found = []
+    for each in decided:
+        own = each.threshold
+        key = own.per, own.class_name
+        old = before.get(key)
+        if own.threshold is None or policy.is_promise or old is None or old.threshold is None:
+            found.append(Better(each, own.threshold is not None))
+            continue
+        gain = compare_thresholds(policy, samples[key], own.threshold, old.threshold, confidence)
+        is_better = gain.lower > 0
+        found.append(Better(each if is_better else replace(each, threshold=old), is_better))
+    return tuple(found)
 
 
 def find_unanswerable(model: Model) -> Reason | None:

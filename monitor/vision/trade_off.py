@@ -34,7 +34,9 @@ class TradeOff:
         return len(self.category)
 
 
-def draw_trade_off(boxes: LabelledBoxes, beta: float = 1.0, most: int = MOST_POINTS) -> TradeOff:
+def draw_trade_off(
+    boxes: LabelledBoxes, beta: float = 1.0, most: int = MOST_POINTS, *, per_class: bool = True
+) -> TradeOff:
     """Return the trade-off of all classes together, and of each, at each NMS IoU: at most ``most`` points a curve.
 
     Every observed score is a threshold; where there are more, points lie evenly over the detections, and the highest and the
@@ -48,7 +50,7 @@ def draw_trade_off(boxes: LabelledBoxes, beta: float = 1.0, most: int = MOST_POI
     own = boxes.category[by_class]
     columns: list[Floats] = []
     objects = np.sort(boxes.object_category)
-    for category in [EVERY, *boxes.categories.tolist()]:
+    for category in [EVERY, *(boxes.categories.tolist() if per_class else ())]:
         rows, count = falling, len(objects)
         if category != EVERY:
             rows = by_class[np.searchsorted(own, category, "left") : np.searchsorted(own, category, "right")]

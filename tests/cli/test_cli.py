@@ -20,7 +20,7 @@ from tests.worlds.process import calwatch
 
 COMMANDS = (
     "", "demo", "init", "check", "run", "once", "backtest", "status", "slices", "jobs", "retry",
-    "jobs show", "jobs cancel", "recalibrate", "rollback",
+    "jobs show", "jobs cancel", "recalibrate", "tune", "rollback",
     "export", "report", "schema", "docs", "snapshot", "rules", "rules test", "token", "token new", "backup", "restore",
 )  # fmt: skip
 CAMERA = "camera=c1"

@@ -281,6 +281,7 @@ def test_a_job_is_asked_for_by_a_request_file_and_the_open_one_is_named_instead(
         ("m", {"kind": "recalibrate", "to": "0123456789abcdef"}, 422),
         ("m", {"kind": "rollback", "to": "../../x"}, 422),
         ("m", {"kind": "recalibrate", "force": True}, 422),
+        ("m", {"kind": "tune"}, 422),
     ],
 )
 def test_a_job_that_does_not_fit_is_refused(tmp_path: Path, model: str, body: dict[str, Any], status: int) -> None:

@@ -201,9 +201,9 @@ def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused_before_anything_else_is_looked_at(tmp_path: Path) -> None:
     path = write_artefact(tmp_path, ARTEFACT)
-    _edited(path, lambda document: document.update(schema_version=4))
+    _edited(path, lambda document: document.update(schema_version=5))
     told = f"written by calwatch {ARTEFACT.calwatch_version}; this is calwatch {__version__}"
-    assert _refusal(path) == f"has schema version 4, this calwatch reads up to 3 ({told})"
+    assert _refusal(path) == f"has schema version 5, this calwatch reads up to 4 ({told})"
 
 
 @pytest.mark.parametrize("name", EVERY_METHOD)

@@ -124,4 +124,4 @@ def test_a_curve_is_thinned_evenly_and_keeps_what_must_stay() -> None:
     assert keep in few.threshold
     full = curve_of(thin_curve(counts, None), 0.95)
     assert (np.diff(full.share) < 0).all()  # no two points are the same decision
-    assert len(COLUMNS) == 11
+    assert len(COLUMNS) == 13

@@ -15,6 +15,7 @@ from monitor.jobs.actions.delivery import Delivery
 from monitor.jobs.actions.message import EventContext, Message, message_of
 from monitor.model import Code, JobState, Reason
 from monitor.model.refits import RollbackOrder
+from monitor.model.sentences.tuning import OF_TUNING
 from monitor.model.words import name_kind, tell_reason
 from monitor.publish.web.filters import explain_alert, has_untold_onset
 from monitor.store.connection import LIVE, make_naive, open_live
@@ -184,7 +185,9 @@ def test_the_texts_of_all_codes_are_read(tmp_path: Path) -> None:
     assert dict(zip(held.reasons, (reason.code for reason in held.why), strict=True)) == TEXTS
     told_by_others, new = {Code.LOGITS, Code.DELIVERED}, {
         Code.CYCLE_FAILED, Code.ONLY_UNSEEN, Code.RECALL_UNKNOWN, Code.THRESHOLD_NEEDS_TRUTH, Code.THRESHOLD_NEEDS_NEGATIVES,
-        Code.THRESHOLD_FROM_DETECTIONS,
+        Code.THRESHOLD_FROM_DETECTIONS, *OF_TUNING, Code.TUNE_NO_POLICY, Code.TUNE_UNTOLD, Code.TUNE_FEW_IMAGES,
+        Code.TUNE_SPLITS_IMAGES, Code.TUNE_SAME, Code.TUNE_NOT_PROMISED, Code.POINTS_MORE, Code.IMAGES_WITHOUT_RAW,
+        Code.SUPPRESSION_NOT_TUNED,
     }  # fmt: skip
     assert set(TEXTS.values()) == {*Code, ""} - told_by_others - new
 

@@ -11,6 +11,13 @@ _COMPARED: dict[str, Any] = {"measure": "gap", "window": "24h", "samples": 393, 
 _GATED: dict[str, Any] = {"mean": 0.06, "lower": 0.01, "confidence": 0.95, "samples": 960}
 _GOAL: dict[str, Any] = {"kind": "precision", "target": 0.9, "confidence": 0.95, "samples": 500, "groups": None}
 _SPLIT = {"left_out": 97, "later": 120, "straddling": 9, "groups": 12}
+_SHOWN = {
+    "precision": (0.959, 0.95, 0.967), "recall": (0.434, 0.416, 0.451), "fp_per_image": (0.04, 0.032, 0.05),
+}  # fmt: skip
+_POINT: dict[str, Any] = {
+    "of": "person", "classes": 1, "others": True, "policy": "precision>=0.95", "kind": "precision", "target": 0.95,
+    "confidence": 0.95, "images": 2488, "nms_iou": 0.4,
+}  # fmt: skip
 _FIGURES = {"precision": (0.93, 0.9, 0.95)}
 _SERVED: dict[str, Any] = {"calibrator": "0123456789abcdef", "opened": _AT}
 REASONS = {
@@ -96,6 +103,27 @@ REASONS = {
             Code.CLASSES, per="class", found=80, few=3, such=["cone"], policy="precision>=0.9", kept=60, confidence=0.95,
         ),
         Reason.of(Code.CLASSES_UNKNOWN, per="class"),
+        Reason.of(Code.TUNE_ACCEPTED, points=2, later=2488, unit="image"),
+        Reason.of(Code.TUNE_NO_POLICY),
+        Reason.of(Code.TUNE_UNTOLD, policy="f1"),
+        Reason.of(Code.TUNE_FEW_IMAGES, needed=50, found=12),
+        Reason.of(Code.TUNE_SPLITS_IMAGES, dimension="size", scope="size=small"),
+        Reason.of(Code.TUNE_SAME),
+        Reason.of(Code.TUNE_NOT_PROMISED, policy="precision>=0.95"),
+        Reason.of(Code.TUNE_NOT_BETTER, policy="f1", mean=0.012, lower=-0.004, confidence=0.95),
+        Reason.of(Code.POINT_PROMISED, threshold=0.7549, figures=_SHOWN, **_POINT),
+        Reason.of(Code.POINT_NOT_PROMISED, best=0.91, missing=12, **_POINT | {"of": "", "classes": 79, "others": True}),
+        Reason.of(
+            Code.POINT_CHOSEN, threshold=0.41, figures=_SHOWN, better=(0.03, 0.01, 0.05), accepted=True,
+            **_POINT | {"kind": "fbeta", "policy": "f1", "target": None},
+        ),
+        Reason.of(Code.POINT_NOT_CHOSEN, of="cone", classes=1, others=False, policy="f1"),
+        Reason.of(Code.POINTS_MORE, count=3),
+        Reason.of(Code.POINTS_LACKING, count=79, kind="precision", lacking=[["car", 1], ["dog", 12]], known=30),
+        Reason.of(Code.IMAGES_WITHOUT_RAW, images=5),
+        Reason.of(Code.LOG_SUPPRESSED, nms_iou=0.6, pairs=15_258, tuned=[0.3, 0.5], vain=[0.6], score=0.05),
+        Reason.of(Code.SUPPRESSION_NOT_TUNED),
+        Reason.of(Code.RECALL_CEILING, ceiling=0.572, floor=0.3, iou=0.5, score=0.05),
         Reason.of(Code.FAILED, problem="took longer than 1h", attempt=5, attempts=5),
         Reason.of(Code.TRIED_AGAIN, problem="exit code 1", attempt=2, attempts=5, pause=66),
         Reason.of(Code.INTERRUPTED, times=1, pause=None),

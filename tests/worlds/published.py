@@ -135,6 +135,7 @@ def small() -> Published:
                 "digits", NIGHT, "precision>=0.9", 0.75, 0.93, 0.6, "11f1c2aa01b4d7e6", AT - 49 * HOUR,
                 per="predicted_class", class_name="7", kept=True, precision_lower=0.905, precision_upper=0.95,
                 recall_lower=0.55, recall_upper=0.65, share=0.4, samples=700, groups=700, bound="clopper-pearson",
+                nms_iou=0.5,
             ),
             ThresholdInUse(
                 "digits", NIGHT, "precision>=0.9", None, None, None, "11f1c2aa01b4d7e6", AT - 49 * HOUR,

@@ -1,9 +1,10 @@
 """Which streams of drift evidence a rule has: a slice of a model version under the calibrator in use for it.
 
-A new calibrator or version begins a stream with no evidence; the old one is closed and stays on record. Streams of one
-order, of all versions together, share a part of the rule's false-alarm budget by their rank. Versions and slices of which no
-sample is left (``store.places``) are closed, and their rank is free. What many versions have together, ``__other__``, is no
-stream; nor is a version whose share would be too small for a float, which is told.
+A new calibrator or version begins a stream with no evidence; the old one is closed and stays on record. One that was tuned is
+no new one: it does the same to scores. Streams of one order, of all versions together, share a part of the rule's false-alarm
+budget by their rank. Versions and slices of which no sample is left (``store.places``) are closed, and their rank is free. What
+many versions have together, ``__other__``, is no stream; nor is a version whose share would be too small for a float, which is
+told.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from monitor.rules.conditions import is_covered
 from monitor.statistics.drift.budget import MOST_THRESHOLD, slice_threshold
 from monitor.store.cells import list_measured_slices
 from monitor.store.evidence import streams as held
+from monitor.store.evidence.alike import find_tuned
 from monitor.store.evidence.streams import RuleEvidence, Stream, Traffic
 from monitor.store.model_store import ModelStore
 from monitor.store.places import placed_versions
@@ -63,9 +65,14 @@ def streams_of(
     connection, model = store.connection, store.model
     numbers = held.stream_numbers(connection, store.model_id)
     retired = _retired(numbers, held.versions_since(connection, store.model_id, end - RETIRED_AFTER))
+    tuned, newest = find_tuned(connection, model.name), dict[tuple[str, str], int]()
+    for (version, calibrator), number in numbers.items():
+        pair = version, tuned.get(calibrator, calibrator)
+        newest[pair] = max(number, newest.get(pair, number))
+    recent = held.calibrators_since(connection, store.model_id, end - MIXED_FOR)
     fleet = _Fleet(
-        traffic, members, held.calibrator_scopes(connection, model.name), numbers,
-        held.calibrators_since(connection, store.model_id, end - MIXED_FOR),
+        traffic, members, held.calibrator_scopes(connection, model.name), newest,
+        {(version, tuned.get(calibrator, calibrator)) for version, calibrator in recent},
     )  # fmt: skip
     placed = placed_versions(connection, store.model_id)
     open_ = {(s.version, s.slice): s for s in held.load_streams(RuleEvidence(connection, model.name, rule.name))}

@@ -81,6 +81,6 @@ def _deeds(snapshot: Snapshot, payload: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _deed(job: Job) -> str:
-    what = "refit" if job.kind == "recalibrate" else job.kind
+    what = {"recalibrate": "refit", "tune": "tuning"}.get(job.kind, job.kind)
     at = job.finished_at or job.requested_at
     return f"{what} of {job.scope.text} {job.state} {minute(at)} UTC (job {job.id})"

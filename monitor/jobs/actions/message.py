@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from monitor.jobs.actions.delivery import Delivery
-from monitor.model.reasons import ABSENCES, CHOSEN, NOT_HELD, VERDICTS, Reason
+from monitor.model.reasons import ABSENCES, CHOSEN, NOT_HELD, POINTS, VERDICTS, Reason
 from monitor.model.wording import first_few, moment, quantity
 from monitor.model.words import restore_reason, tell_change, tell_reason
 
@@ -113,7 +113,7 @@ def _reasons(job: Mapping[str, Any]) -> list[Reason]:
 def _job(payload: Mapping[str, Any], known: EventContext) -> tuple[str, list[tuple[str, str]], str]:
     job: Mapping[str, Any] = payload["job"]
     state = "rolled back" if payload["event"] == "job.rolled_back" else job["state"]
-    kind = "refit" if job["kind"] == "recalibrate" else job["kind"]
+    kind = {"recalibrate": "refit", "tune": "tuning"}.get(job["kind"], job["kind"])
     title = f"[{state}] {payload['model']} {job['slice']}: {kind}"
     facts = [("where", f"{payload['model']}, slice {job['slice']}"), ("asked for by", f"{job['trigger']}")]
     reasons = _reasons(job)
@@ -125,7 +125,7 @@ def _job(payload: Mapping[str, Any], known: EventContext) -> tuple[str, list[tup
         facts.append(("on later samples", change))
     if job["calibrator"]:
         facts.append(("calibrator", f"{job['calibrator']} ({job['method']})"))
-    threshold = next((each for each in reasons if each.code in CHOSEN | NOT_HELD), None)
+    threshold = next((each for each in reasons if each.code in CHOSEN | NOT_HELD | POINTS), None)
     if threshold is not None and state == "promoted":
         facts.append(("threshold", tell_reason(threshold, bare=True)))
     if known.sure:

@@ -35,8 +35,8 @@ def alert_payload(action: str, alert: Alert, now: datetime, refit: str | None = 
 
 
 def job_payload(action: str, job: Job, now: datetime) -> dict[str, object]:
-    """What is told of a refit or rollback that ended."""
-    record = job.refit
+    """What is told of a refit, a tuning or a rollback that ended."""
+    record, tuned = job.refit, job.tuned
     return {
         "schema_version": SCHEMA_VERSION, "event": f"job.{JOB_EVENT[job.state.value]}", "at": _time(now), "action": action,
         "model": job.model,
@@ -44,9 +44,10 @@ def job_payload(action: str, job: Job, now: datetime) -> dict[str, object]:
             "id": job.id, "kind": job.kind, "trigger": job.trigger, "state": job.state.value, **_slice(job.scope),
             "requested_at": _time(job.requested_at), "finished_at": _time(job.finished_at), "attempts": job.attempts,
             "reasons": list(job.reasons), "codes": [reason.code for reason in job.why],
-            "facts": [dict(reason.values) for reason in job.why], "calibrator": (record and record.calibrator) or None,
-            "method": (record and record.method) or None, "before": (record and dict(record.before)) or None,
-            "after": (record and dict(record.after)) or None,
+            "facts": [dict(reason.values) for reason in job.why],
+            "calibrator": (record.calibrator if record else tuned.get("artefact")) or None,
+            "method": (record.method if record else tuned.get("method")) or None,
+            "before": (record and dict(record.before)) or None, "after": (record and dict(record.after)) or None,
         },
     }  # fmt: skip
 

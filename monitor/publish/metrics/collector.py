@@ -183,6 +183,7 @@ def _calibrator_rows(in_use: CalibratorInUse, base: dict[str, str]) -> Iterator[
 def _threshold_rows(in_use: ThresholdInUse, base: dict[str, str]) -> Iterator[Row]:
     named = {**base, "policy": in_use.policy, "per": in_use.per, "class": in_use.class_name}
     yield from _known("calwatch_threshold", LabelSet(named), in_use.threshold)
+    yield from _known("calwatch_threshold_nms_iou", LabelSet(named), in_use.nms_iou)
     if in_use.kept is not None:
         yield from _known("calwatch_threshold_promised", LabelSet(named), parse_policy(in_use.policy).target)
         yield "calwatch_threshold_promise_kept", LabelSet(named), float(in_use.kept)

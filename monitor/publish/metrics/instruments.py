@@ -14,7 +14,8 @@ from monitor.publish.metrics.catalogue import CONFIGURATION, COUNTERS, HISTOGRAM
 SchedulerEvent = Literal["missed", "failed", "overlapped"]
 SCHEDULER_EVENTS: tuple[SchedulerEvent, ...] = ("missed", "failed", "overlapped")
 JOB_OUTCOMES = {  # by kind; further ones appear when they occur: cancelled, interrupted, outdated
-    "recalibrate": ("promoted", "rejected", "failed", "retried"), "rollback": ("done", "failed"),
+    "recalibrate": ("promoted", "rejected", "failed", "retried"),
+    "tune": ("promoted", "rejected", "failed", "retried"), "rollback": ("done", "failed"),
     "action": ("done", "failed", "retried"),
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import vl_convert
 
-from monitor.charts import charts
+from monitor.charts import boxes, charts
 from monitor.charts.heat import heat_cells
 from monitor.model import Slice
 from monitor.model.errors import UsageError
@@ -52,10 +52,13 @@ def refit(refitted: AcceptedRefit) -> Chart | None:
 
 
 def thresholds(threshold: ThresholdReport) -> Chart | None:
-    """The trade-off curve; None where none was kept."""
+    """The trade-off curve, of a detector over the NMS IoU too; None where none was kept."""
     if not threshold.curve:
         return None
     promise = promised_rate(threshold.chosen.policy)
+    if threshold.curve[0].nms_iou is not None:
+        own = threshold.chosen.threshold, promise, threshold.chosen.nms_iou
+        return boxes.box_trade_off(threshold.curve, *own, width=WIDE, height=150)
     return charts.trade_off(threshold.curve, threshold.chosen.threshold, promise, width=WIDE, height=160)
 
 

@@ -17,7 +17,10 @@ class ThresholdCurve:
     The bounds are one-sided, each for its threshold alone: of 20 at 95 % one may be off. ``cost`` is the cost under the
     policy's costs over the number of samples, NaN for a policy without. Recall, F1 and cost are over all truths, also
     those that no sample stands for: NaN where nobody knows how many these are. ``share`` is the part predicted positive
-    (for abstention the coverage), ``fp_per_group`` false positives per image or clip.
+    (for abstention the coverage), ``fp_per_group`` false positives per image or clip of those with a sample.
+
+    Of a detector that is tuned there is a curve for each NMS IoU, one after the other: ``nms_iou`` says which (1 = nothing
+    is suppressed), ``fp_per_image`` is over all labelled images. Both are NaN elsewhere.
     """
 
     threshold: Floats
@@ -31,6 +34,8 @@ class ThresholdCurve:
     f1: Floats
     cost: Floats
     fp_per_group: Floats
+    nms_iou: Floats
+    fp_per_image: Floats
 
     def __len__(self) -> int:
         return int(self.threshold.size)
@@ -58,7 +63,8 @@ def curve_of(counts: Counts, confidence: float, costs: tuple[float, float] | Non
         recall=counts.recall().rate, recall_lower=recall_lower, recall_upper=recall_upper,
         f1=ratio(2 * counts.tp, 2 * counts.tp + counts.fp + fn),
         cost=np.full(len(counts), np.nan) if costs is None else (costs[0] * counts.fp + costs[1] * fn) / every,
-        fp_per_group=counts.fp / counts.groups,
+        fp_per_group=counts.fp / counts.groups, nms_iou=np.full(len(counts), np.nan),
+        fp_per_image=np.full(len(counts), np.nan),
     )  # fmt: skip
 
 

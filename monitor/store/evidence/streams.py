@@ -15,6 +15,7 @@ from monitor.statistics.cells import FINE_BINS, Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, BinSums, detector_bin_of
 from monitor.store.cells import build_cells, fill_masked
 from monitor.store.connection import delete_rows, fetch_column, fetch_dicts, insert_row, make_aware, make_naive
+from monitor.store.evidence.alike import find_tuned
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_arrays, insert_columns
 from monitor.store.sql import statement
@@ -83,12 +84,16 @@ class EvidencePath:
 
 
 def load_traffic(store: ModelStore, start: datetime, end: datetime) -> Traffic:
-    """The labelled traffic of the buckets in [start, end)."""
+    """The labelled traffic of the buckets in [start, end); what was tuned counts as the calibrator it was tuned for."""
     span = {"model_id": store.model_id, "start": make_naive(start), "end": make_naive(end)}
     found = store.execute(statement("evidence_traffic"), span).fetchnumpy()
     buckets = store.execute(statement("evidence_buckets"), span).fetchnumpy()["bucket"]
     finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
-    streams = {number: pair for pair, number in stream_numbers(store.connection, store.model_id).items()}
+    tuned = find_tuned(store.connection, store.model.name)
+    streams = {
+        number: (version, tuned.get(calibrator, calibrator))
+        for (version, calibrator), number in stream_numbers(store.connection, store.model_id).items()
+    }
     ids = _group_id(found["stream_id"], found["slice_id"])
     return Traffic(
         ids,

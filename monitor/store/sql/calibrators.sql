@@ -24,6 +24,26 @@ GROUP BY ALL;
 INSERT INTO guards
 VALUES ($model, $scope, $calibrator, $parent, $version, $since, $until, 1, 0, 0, NULL, 0, 'watching');
 
+-- name: guard_keep_buckets
+UPDATE guard_buckets SET calibrator = $after
+FROM guards AS g
+WHERE g.model = $model AND g.scope = $scope AND g.calibrator = $before AND g.state = 'watching'
+  AND guard_buckets.model = g.model AND guard_buckets.calibrator = g.calibrator AND guard_buckets.since = g.since;
+
+-- name: guard_keep
+UPDATE guards SET calibrator = $after
+WHERE model = $model AND scope = $scope AND calibrator = $before AND state = 'watching';
+
+-- name: calibrators_forms
+SELECT id, parent, method, parameters FROM calibrators WHERE model = $model;
+
+-- name: calibrators_alike
+-- those that do to scores what a calibrator does: it, and what was tuned of it
+SELECT c.id
+FROM calibrators AS c
+JOIN calibrators AS o ON o.model = c.model AND o.scope = c.scope AND o.method = c.method AND o.parameters = c.parameters
+WHERE o.model = $model AND o.id = $id;
+
 -- name: guard_buckets_delete
 DELETE FROM guard_buckets
 WHERE model = $model AND calibrator = $calibrator AND since = $since AND list_contains($buckets, bucket);

@@ -171,9 +171,9 @@ LIMIT $limit;
 
 -- name: history_threshold_curve
 SELECT threshold, share, precision, precision_lower, precision_upper, recall, recall_lower, recall_upper, f1, cost,
-       fp_per_group
+       fp_per_group, nms_iou, fp_per_image
 FROM threshold_curves
 WHERE model = $model AND scope = $scope AND policy = $policy AND per = $per AND class_name = $class_name
   AND calibrator = $calibrator
-ORDER BY threshold
+ORDER BY nms_iou, threshold
 LIMIT 1000;

@@ -7,5 +7,5 @@ VALUES ($job, $model, $attempt, $started_at, $finished_at, $seconds, $peak_memor
 -- name: jobs_elsewhere
 SELECT 1
 FROM jobs
-WHERE model <> $model AND kind = 'recalibrate' AND state = 'queued'
+WHERE model <> $model AND kind IN ('recalibrate', 'tune') AND state = 'queued'
   AND (next_attempt_at IS NULL OR next_attempt_at <= $now);

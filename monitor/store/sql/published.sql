@@ -96,7 +96,7 @@ ORDER BY b.bin;
 -- name: published_deeds
 SELECT /*job_columns*/
 FROM jobs
-WHERE model = $model AND kind IN ('recalibrate', 'rollback') AND requested_at >= $since
+WHERE model = $model AND kind IN ('recalibrate', 'tune', 'rollback') AND requested_at >= $since
 ORDER BY requested_at, id
 LIMIT 200;
 

@@ -1,4 +1,4 @@
--- Recall that earlier releases took from detections alone: where it is, and away with it.
+-- Recall that earlier releases took from detections alone: where it is, and away with it. What was tuned is over truths.
 
 -- name: recall_known
 -- thresholds with a recall, or with a promise of one
@@ -6,7 +6,7 @@ SELECT /*columns*/
 FROM thresholds
 WHERE model = $model AND (
     coalesce(recall, recall_lower, recall_upper) IS NOT NULL OR starts_with(policy, 'recall') AND kept IS NOT NULL
-)
+) AND NOT coalesce(tuned, false)
 ORDER BY ALL;
 
 -- name: recall_told
@@ -19,12 +19,12 @@ ORDER BY id;
 -- name: recall_measured
 SELECT EXISTS (FROM readings WHERE model = $model AND threshold_recall_upper IS NOT NULL)
     OR EXISTS (FROM newest_readings WHERE model = $model AND threshold_recall_upper IS NOT NULL)
-    OR EXISTS (FROM threshold_curves WHERE model = $model AND recall IS NOT NULL);
+    OR EXISTS (FROM threshold_curves WHERE model = $model AND recall IS NOT NULL AND nms_iou IS NULL);
 
 -- name: recall_forget_curves
 UPDATE threshold_curves
 SET recall = NULL, recall_lower = NULL, recall_upper = NULL, f1 = NULL, cost = NULL
-WHERE model = $model;
+WHERE model = $model AND nms_iou IS NULL;
 
 -- name: recall_forget_readings
 -- under new numbers, which the snapshot takes up in place of the old ones

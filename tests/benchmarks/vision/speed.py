@@ -1,19 +1,28 @@
 """How long matching, the sweep over NMS IoUs and thresholds, and tuning take on 100,000 detections."""
 
 from collections.abc import Callable
+from pathlib import Path
 from time import process_time
 
 import numpy as np
 
+from monitor.config.settings import parse_config
+from monitor.model import Slice, ThresholdInUse
+from monitor.recalibration.calibrators import Platt
+from monitor.recalibration.thresholds import Choice
+from monitor.recalibration.tuning.boxes import choose_points
+from monitor.recalibration.tuning.images import BoxInputs
+from monitor.statistics.arrays import Ints
 from monitor.statistics.thresholds.policies import parse_policy
 from monitor.vision.labelled import label_boxes, split_images
 from monitor.vision.matching import match_detections
-from monitor.vision.objects import Detections
+from monitor.vision.objects import Detections, Truths
 from monitor.vision.suppression import AS_LOGGED, sweep_suppression
 from monitor.vision.trade_off import draw_trade_off
 from monitor.vision.tuning import tune_detector
 from tests.benchmarks.figures import Figure, median, spread
 from tests.vision.real import DETECTORS, coco
+from tests.worlds.boxes_line import NOW, detector_section
 
 NMS_IOUS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, AS_LOGGED)
 
@@ -52,9 +61,25 @@ def measure_speed(count: int, repeats: int) -> list[Figure]:
             None,
             lambda: tune_detector(parse_policy("precision>=0.95"), earlier, later),
         ),
+        (
+            "a whole tuning of precision>=0.95, 80 classes × 8 NMS IoUs",
+            5.0,
+            lambda: tune_whole(detections, truths, images),
+        ),
         ("tune f1, 80 classes", None, lambda: tune_detector(parse_policy("f1"), earlier, later)),
     )
     return [_figure(name, limit, task, repeats, len(detections)) for name, limit, task in tasks]
+
+
+def tune_whole(detections: Detections, truths: Truths, images: Ints) -> Choice:
+    """What a tuning job does with boxes once it has them."""
+    names = tuple(str(code) for code in range(int(max(detections.category.max(), truths.category.max())) + 1))
+    matching = f"nms_iou = {[*NMS_IOUS]}"
+    text = detector_section('policy = "precision>=0.95"\nper = ["predicted_class"]', matching=matching)
+    model = parse_config(text, "calwatch.toml", Path()).model[0]
+    boxes = BoxInputs(images, np.arange(len(images), dtype=np.float64), detections, truths, names)
+    base = ThresholdInUse("m", Slice(), "", None, None, None, "", NOW)
+    return choose_points(model, boxes, Platt(0.9, -0.2), (), base, len(images) // 2)
 
 
 def _figure(name: str, limit: float | None, task: Callable[[], object], repeats: int, count: int) -> Figure:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.benchmarks.vision.jobs import play_jobs
 from tests.benchmarks.vision.play import play_improvements, play_promises
 from tests.vision.worlds import make_population
 
@@ -25,6 +26,14 @@ def test_few_promises_are_broken_on_images_that_cluster(text: str, promised: flo
         assert played.worst <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / max(played.runs, 1))
     assert own.promised >= promised * runs, "the first class, at least, can nearly always be promised"
     assert own.lost < 0.15
+
+
+@pytest.mark.slow
+def test_few_promises_of_whole_jobs_are_broken() -> None:
+    runs = 40
+    played = play_jobs("precision>=0.9", 600, runs)
+    assert played.promised >= 0.9 * runs
+    assert played.worst <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
 
 
 @pytest.mark.slow
@@ -47,5 +56,5 @@ def test_the_benchmark_runs_at_tiny_scale() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.vision", "--scale", "tiny"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
-    for told in ("match with the objects", "single classes", "as logged", "score × NMS IoU"):
+    for told in ("jobs over 600 images", "match with the objects", "single classes", "as logged", "score × NMS IoU"):
         assert told in found.stdout

@@ -160,7 +160,7 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
 
     @router.get("/jobs")
     def jobs(
-        model: Model = None, kind: Annotated[str | None, Query(description="recalibrate, rollback or action")] = None,
+        model: Model = None, kind: Annotated[str | None, Query(description="recalibrate, tune, rollback or action")] = None,
         job_state: Annotated[JobState | None, Query(alias="state")] = None, limit: Limit = 50, offset: Offset = 0,
     ) -> Page[schemas.JobItem]:  # fmt: skip
         """Refits, rollbacks and actions, newest first."""

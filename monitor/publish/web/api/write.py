@@ -97,8 +97,11 @@ def write_router(state: State, control: Control, *, now: Callable[[], datetime])
 
     @router.post("/models/{model:path}/jobs", status_code=202, responses=_refusals(404, 409, 422))
     def ask(model: ModelName, asked: orders.JobRequest, caller: Writer) -> orders.Asked:
-        """Ask for a refit or a rollback; the next cycle takes it up."""
-        scope = _scope(_model(_config(state), model), asked.slice)
+        """Ask for a refit, a tuning of thresholds or a rollback; the next cycle takes it up."""
+        configured = _model(_config(state), model)
+        scope = _scope(configured, asked.slice)
+        if asked.kind == "tune" and configured.threshold is None:
+            raise HTTPException(422, "there is nothing to tune for: [model.threshold] policy says what")
         if asked.to is not None and asked.kind != "rollback":
             raise HTTPException(422, '"to" is for a rollback')
         for job in state.published.models if state.published else ():

@@ -32,19 +32,19 @@ def push_item(receipt: Receipt) -> PushItem:
 
 
 class JobRequest(BaseModel):
-    """A refit or a rollback to ask for."""
+    """A refit, a tuning or a rollback to ask for."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
             "oneOf": [
                 {"properties": {"kind": {"const": "rollback"}}},
-                {"properties": {"kind": {"const": "recalibrate"}, "to": {"type": "null"}}},
+                {"properties": {"kind": {"enum": ["recalibrate", "tune"]}, "to": {"type": "null"}}},
             ]
         },
     )
 
-    kind: str = Field(pattern="^(recalibrate|rollback)$", description="recalibrate or rollback")
+    kind: str = Field(pattern="^(recalibrate|tune|rollback)$", description="recalibrate, tune or rollback")
     slice: str = Field(
         "all", max_length=2000, description="the calibrator's scope", json_schema_extra={"pattern": SLICE_PATTERN}
     )

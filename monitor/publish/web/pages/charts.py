@@ -13,8 +13,9 @@ from fastapi.responses import Response
 
 from monitor.charts.client import ChartError, Drawer
 from monitor.charts.heat import heat_cells
-from monitor.model import ModelStatus, Published, Reading, ReliabilityBin
+from monitor.model import ModelStatus, Published, Reading, ReliabilityBin, ThresholdInUse
 from monitor.model.errors import StoreError, UsageError
+from monitor.model.history import CurvePoint
 from monitor.publish.report.collect import gate_bars
 from monitor.publish.web.pages.digest import Digests
 from monitor.publish.web.pages.render import SliceText
@@ -70,7 +71,8 @@ class _Gallery:
 
 
 def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter:
-    """``/reliability.svg``, ``/ece.svg``, ``/evidence.svg``, ``/tradeoff.svg``, ``/refit.svg``, ``/heatmap.svg``."""
+    """``/reliability.svg``, ``/ece.svg``, ``/evidence.svg``, ``/tradeoff.svg``, ``/tradeoff-boxes.svg``, ``/refit.svg``,
+    ``/heatmap.svg``."""
     router = APIRouter(include_in_schema=False)
     gallery = _Gallery(drawer)
 
@@ -128,11 +130,10 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
             points = past.evidence(model, chosen, since, at)
             return (points, past.events(model, chosen, since, at)), "" if points else "nothing was judged yet", width
 
-    @picture("/tradeoff.svg", "trade_off")
-    def tradeoff(
-        model: str, scope: str, policy: str, width: Width, calibrator: str = "", per: str = "", class_name: str = ""
-    ) -> Values:
-        where = parse_slice(scope), policy, calibrator, per, class_name
+    def threshold_of(model: str, scope: str, *named: str) -> tuple[ThresholdInUse, Sequence[CurvePoint]]:
+        """The threshold in use of a policy, calibrator, per and class, and its curve."""
+        at = parse_slice(scope)
+        where = at, *named
         chosen = next(
             (each for each in status_of(model).thresholds
              if (each.scope, each.policy, each.calibrator, each.per, each.class_name) == where),
@@ -141,8 +142,22 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         if chosen is None:
             raise UsageError("there is no such threshold", "those in use: the model's thresholds")
         with state.history() as past:
-            curve = past.threshold_curve(model, *where)
+            return chosen, past.threshold_curve(model, at, *named)
+
+    @picture("/tradeoff.svg", "trade_off")
+    def tradeoff(
+        model: str, scope: str, policy: str, width: Width, calibrator: str = "", per: str = "", class_name: str = ""
+    ) -> Values:
+        chosen, curve = threshold_of(model, scope, policy, calibrator, per, class_name)
         return (curve, chosen.threshold, promised_rate(policy)), "" if curve else "no curve was kept", width
+
+    @picture("/tradeoff-boxes.svg", "box_trade_off")
+    def tradeoff_boxes(
+        model: str, scope: str, policy: str, width: Width, calibrator: str = "", per: str = "", class_name: str = ""
+    ) -> Values:
+        chosen, curve = threshold_of(model, scope, policy, calibrator, per, class_name)
+        found = curve, chosen.threshold, promised_rate(policy), chosen.nms_iou
+        return found, "" if curve else "no curve was kept", width
 
     @picture("/refit.svg", "reliability")
     def refit(job_id: Annotated[str, Query(alias="id", max_length=100)]) -> Values:

@@ -40,7 +40,7 @@ def intake_page(
 
 JOBS = 20  # on one page
 _TOLD_ELSEWHERE = ("before", "after", "bars", "payload", "code", "facts")
-KINDS = ("recalibrate", "rollback", "action")
+KINDS = ("recalibrate", "tune", "rollback", "action")
 
 
 def jobs_page(
