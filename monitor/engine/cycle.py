@@ -20,8 +20,8 @@ from monitor.engine.stages.drift import weigh_evidence
 from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.engine.stages.judge import RuleResults, evaluate_rules, last_seen_of_slices
 from monitor.engine.stages.label_delays import add_caveat, watch_delays
-from monitor.engine.stages.live import measure_live, seen_of
-from monitor.engine.stages.measure import disparities_of, hide_lags, readings_of, window_end
+from monitor.engine.stages.live import measure_windows, seen_of
+from monitor.engine.stages.measure import window_end
 from monitor.jobs import requests
 from monitor.jobs.dispatcher import Dispatcher, EndedAttempt
 from monitor.jobs.queue import cancel_job, enqueue_jobs
@@ -42,12 +42,11 @@ from monitor.rules.state import Observations
 from monitor.rules.windows import fit_windows
 from monitor.sources.batch import Source
 from monitor.sources.isolation.set_aside import load_set_aside
-from monitor.sources.labels.history import load_dated_since
 from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull_sources
 from monitor.sources.pulled import Pulled
 from monitor.statistics.drift.onset import bucket_residuals, estimate_onset
 from monitor.store import readings as rows
-from monitor.store.cells import fold_and_drop, load_bucket_cells, load_window_cells
+from monitor.store.cells import fold_and_drop, load_bucket_cells
 from monitor.store.connection import is_ctrl_c, make_aware, transaction
 from monitor.store.damage import refuse_damage
 from monitor.store.folded import load_folded
@@ -57,7 +56,6 @@ from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
 from monitor.store.scores.largest_errors import store_largest_errors
 from monitor.store.seen.lists import list_objects
-from monitor.store.seen.objects import hold_objects
 from monitor.store.thresholds import load_thresholds
 
 log = structlog.get_logger("calwatch")
@@ -240,15 +238,7 @@ class Cycle:
         if basis == each.measured:
             return
         with self.instruments.time_stage("measure"):
-            found: list[Reading] = []
-            compared: list[Disparity] = []
-            dated_since = load_dated_since(store)
-            for name, width in model.window_names.items():
-                start = end - width
-                held = hold_objects(store, load_window_cells(store, start, end), start, end)
-                live = measure_live(store, thresholds, held, start, end)
-                found += hide_lags(readings_of(model, name, start, end, held, now, live), dated_since)
-                compared += disparities_of(model, each.rulebook, name, start, end, held)
+            found, compared = measure_windows(store, each.rulebook, thresholds, end, now)
             with transaction(self.connection):
                 rows.store_readings(self.connection, model.name, found)
                 rows.store_disparities(self.connection, model.name, compared)

@@ -212,7 +212,7 @@ def test_a_model_that_fails_is_exit_code_one_and_told(
     def fails(*_: Any) -> Any:
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr("monitor.engine.cycle.load_window_cells", fails)
+    monkeypatch.setattr("monitor.engine.stages.live.load_window_cells", fails)
     _line(tmp_path)
     said = say("once")
     assert said.code == 1

@@ -8,12 +8,15 @@ import numpy as np
 
 from monitor.config.boxes import CLASS_DIMENSIONS, Matching
 from monitor.config.settings import Model
-from monitor.model import Slice, ThresholdInUse
+from monitor.engine.stages.measure import disparities_of, hide_lags, readings_of
+from monitor.model import Disparity, Reading, Slice, ThresholdInUse
+from monitor.rules.pack import Rulebook
+from monitor.sources.labels.history import load_dated_since
 from monitor.statistics.arrays import Floats, ratio
-from monitor.store.cells import WindowCells
+from monitor.store.cells import WindowCells, load_window_cells
 from monitor.store.model_store import ModelStore
 from monitor.store.seen.lists import INVENTED, MISSED, load_objects
-from monitor.store.seen.objects import Placements, load_placements
+from monitor.store.seen.objects import Placements, hold_objects, load_placements
 from monitor.store.seen.rates import count_objects
 from monitor.store.thresholds import deployed_rates
 from monitor.vision.average_precision import mean_precision
@@ -67,3 +70,20 @@ def measure_placements(placements: Placements, held: WindowCells) -> dict[str, F
         for name, right in zip(names[1:], (placements.found[own], placements.found_half[own]), strict=True):
             found[name][unit] = mean_precision(code, right, objects)
     return found
+
+
+def measure_windows(
+    store: ModelStore, rulebook: Rulebook, thresholds: Sequence[ThresholdInUse], end: datetime, now: datetime
+) -> tuple[list[Reading], list[Disparity]]:
+    """Return the readings of every window that ends with ``end``, of all slices, and how slices compare."""
+    model = store.model
+    found: list[Reading] = []
+    compared: list[Disparity] = []
+    dated_since = load_dated_since(store)
+    for name, width in model.window_names.items():
+        start = end - width
+        held = hold_objects(store, load_window_cells(store, start, end), start, end)
+        live = measure_live(store, thresholds, held, start, end)
+        found += hide_lags(readings_of(model, name, start, end, held, now, live), dated_since)
+        compared += disparities_of(model, rulebook, name, start, end, held)
+    return found, compared
