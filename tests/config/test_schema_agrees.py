@@ -72,7 +72,8 @@ BEYOND_A_SCHEMA = (  # parts of the mistakes that only the program tells
     "Is a directory", "must not hold", "must be a list that begins with a program", "would silence", "is none of the model",
     "at least 200", "has no rest", "unknown action", "does not go with of", "must be a number per year",
     "which calwatch sets itself", "goes with task", "needs holds", "of a detector one must hold",
-    "two lengths in pixels", "matching is for boxes", "beside sources of boxes", "must rise, each once",
+    "two lengths in pixels", "matching is for boxes", "beside sources of boxes", "must rise, each once", "show_images needs",
+    "must name one host", "has the unknown field", "must have its fields in single braces", "is the same for many images",
 )  # fmt: skip
 
 
