@@ -1,10 +1,12 @@
 """`calwatch tune` and what shows it: without a daemon, jobs, report and its picture, mistakes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
+import structlog
 
 from monitor.cli.app import main
 from monitor.engine.clock import utc_now
@@ -23,7 +25,7 @@ def _say(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
 
 
 @pytest.fixture
-def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A detector's configuration with files of its last days, in the directory that commands run in."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
@@ -32,7 +34,8 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     now = utc_now()
     for name, columns in make_images(np.random.default_rng(5), "f", 900, (now - 4 * DAY, now), Habits()).items():
         write_file(tmp_path / name / "1.parquet", columns)
-    return tmp_path
+    yield tmp_path
+    structlog.reset_defaults()  # it logs to what was captured here
 
 
 def test_a_detector_is_tuned_here_and_shown(base: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,7 +108,7 @@ def test_a_model_without_any_reading_is_unknown_on_every_page(client: TestClient
     assert "there is no reading yet" in shown(client, "/?state=unknown")
     assert "No rule watches this model" in shown(client, "/rules?model=quiet")
     assert "No row was set aside" in shown(client, "/intake?model=quiet")
-    assert "no refit was promoted yet" in shown(client, "/thresholds?model=quiet")
+    assert "no refit or tuning was promoted yet" in shown(client, "/thresholds?model=quiet")
 
 
 @pytest.mark.parametrize(
