@@ -22,7 +22,8 @@ def tell_operating_points(played: Playback, directory: Path) -> tuple[Path, ...]
     """Print what was tuned beside what there was before, and what cannot be had; return the pictures that were drawn."""
     job = next(each for each in reversed(played.jobs) if each.kind == "tune")
     print_line()
-    print_line(f"the operating point, tuned at {minute(job.finished_at)} as `calwatch tune {job.model}` does it:")
+    policy = played.published.models[0].thresholds[0].policy
+    print_line(f"operating point for {policy}, tuned at {minute(job.finished_at)} as `calwatch tune {job.model}` does it:")
     if job.state is not JobState.PROMOTED:
         print_line(f"  {'; '.join(job.reasons)}")
         return ()
