@@ -33,7 +33,8 @@ NO_PULL = ("rollback", requests.CANCEL)  # also in a live state
 def run_by_hand(config_path: Path, kind: str, *, level: int = logging.INFO) -> Tick:
     """Do what the spool asks for, of one kind: ``recalibrate``, ``tune``, ``rollback`` or ``cancel``.
 
-    A refit or a tuning of a live state is a whole cycle. What is logged begins at ``level``. Raises StoreInUseError when a daemon runs, which then does it, and
+    A refit or a tuning of a live state is a whole cycle. What is logged begins at ``level``.
+    Raises StoreInUseError when a daemon runs, which then does it, and
     StoreError.
     """
     config, watched = load_watched(config_path)

@@ -80,7 +80,10 @@ def test_the_tuned_points_keep_their_promise_and_the_story_tells_them_beside_wha
     assert points == [("", 0.3, True, 0.922, 0.963, 0.178, True), ("person", 0.3, True, 0.699, 0.967, 0.464, True)]
     story = " ".join(demo.running.text().split())
     assert "by the score alone and for all classes at once: no threshold can promise precision >= 0.95" in story
-    assert "│ person │ from 0.699 on, suppressed at IoU 0.3 │ 0.967 (at least 0.954) │ 0.464 (at least 0.434) │ 0.560, 0.723 │" in story
+    assert (
+        "│ person │ from 0.699 on, suppressed at IoU 0.3 │ 0.967 (at least 0.954) │ 0.464 (at least 0.434) │ 0.560, 0.723 │"
+        in story
+    )
     assert "79 classes have no point of their own: zebra: 2 more detections needed, bus: 21" in story
     assert "no threshold finds more than 0.567 of the objects" in story
 

@@ -1,4 +1,4 @@
-"""The end of the detectors' story: operating points that `calwatch tune` chose, what they promise and cost, and their pictures."""
+"""The end of the detectors' story: what `calwatch tune` chose, what that promises and costs, and its pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from monitor.engine.backtest import Playback
 from monitor.model import Job, JobState, ThresholdInUse
 from monitor.model.history import CurvePoint
 from monitor.model.reasons import Code
-from monitor.model.words import tell_reason
 from monitor.model.wording import exact_percent, minute, number, quantity
+from monitor.model.words import tell_reason
 from monitor.publish.report.collect import ThresholdReport
 from monitor.store.published.queries import Snapshot
 
@@ -23,7 +23,9 @@ def tell_operating_points(played: Playback, directory: Path) -> tuple[Path, ...]
     job = next(each for each in reversed(played.jobs) if each.kind == "tune")
     print_line()
     policy = played.published.models[0].thresholds[0].policy
-    print_line(f"operating point for {policy}, tuned at {minute(job.finished_at)} as `calwatch tune {job.model}` does it:")
+    print_line(
+        f"operating point for {policy}, tuned at {minute(job.finished_at)} as `calwatch tune {job.model}` does it:"
+    )
     if job.state is not JobState.PROMOTED:
         print_line(f"  {'; '.join(job.reasons)}")
         return ()
@@ -31,7 +33,8 @@ def tell_operating_points(played: Playback, directory: Path) -> tuple[Path, ...]
     with Snapshot(directory) as held:
         found = [
             ThresholdReport(
-                each, held.threshold_curve(job.model, each.scope, each.policy, each.calibrator, each.per, each.class_name)
+                each,
+                held.threshold_curve(job.model, each.scope, each.policy, each.calibrator, each.per, each.class_name),
             )
             for each in held.chosen_thresholds(job.model)
         ]
@@ -71,8 +74,9 @@ def _tell_points(found: Sequence[ThresholdReport]) -> None:
                 f"{number(own.recall)} (at least {number(own.recall_lower)})", before,
             )
         )  # fmt: skip
+    sure, on = exact_percent(chosen.confidence), quantity(chosen.groups, "later image")
     print_table(
-        f"{chosen.policy} with {exact_percent(chosen.confidence)} confidence, shown on {quantity(chosen.groups, 'later image')}",
+        f"{chosen.policy} with {sure} confidence, shown on {on}",
         ("class", "boxes to show", "precision", "recall over objects", "before, all that is logged: precision, recall"),
         rows,
     )

@@ -197,6 +197,29 @@ JOIN streams AS t USING (stream_id)
 WHERE o.score IS NULL AND t.version = $version AND list_contains($covered, o.slice_id) AND hash(o.image_id) >> 48 <= $last::UBIGINT
 ORDER BY o.observed_at, o.image_id, o.class;
 
+-- name: objects_image_slices
+SELECT DISTINCT slice_id
+FROM labelled_images
+WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end
+ORDER BY slice_id;
+
+-- name: objects_labelled
+-- labelled images of a version and of slices of images, after objects_versionless; not those of which a sample cannot be had
+SELECT l.image_id, epoch(l.observed_at) AS observed_at
+FROM labelled_images AS l
+LEFT JOIN versionless AS v USING (image_id)
+JOIN streams AS t ON t.stream_id = coalesce(l.stream_id, v.stream_id)
+ANTI JOIN (
+    SELECT s.group_id AS image_id
+    FROM samples AS s
+    JOIN streams AS o ON o.stream_id = s.stream_id
+    WHERE s.model_id = $model_id AND s.observed_at >= $start AND s.observed_at < $end AND s.raw_score IS NULL
+      AND o.calibrator <> ''
+) AS gone ON gone.image_id = l.image_id
+WHERE l.model_id = $model_id AND l.observed_at >= $start AND l.observed_at < $end AND t.version = $version
+  AND list_contains($covered, l.slice_id) AND hash(l.image_id) >> 48 <= $last::UBIGINT
+ORDER BY l.observed_at, l.image_id;
+
 -- name: seen_undecided
 CREATE OR REPLACE TEMP TABLE deciding (calibrator VARCHAR, class VARCHAR, threshold DOUBLE);
 
