@@ -228,6 +228,7 @@ CREATE OR REPLACE TEMP TABLE decided AS
 SELECT s.stream_id, d.class, d.threshold FROM streams AS s JOIN deciding AS d USING (calibrator) WHERE s.model_id = $model_id;
 
 -- name: seen_missed
+-- not by LIMIT, which DuckDB forgets where no threshold is in use and the condition is true of all
 INSERT INTO missed_objects
 WITH judged AS (
     SELECT o.*, coalesce(s.version, '') AS version, coalesce(c.threshold, w.threshold) AS threshold
@@ -236,8 +237,7 @@ WITH judged AS (
     LEFT JOIN decided AS c ON c.stream_id = o.stream_id AND c.class = o.class
     LEFT JOIN decided AS w ON w.stream_id = o.stream_id AND w.class = ''
     WHERE o.model_id = $model_id AND (o.score IS NULL OR o.score < coalesce(c.threshold, w.threshold))
-    ORDER BY o.observed_at DESC, o.image_id, o.number
-    LIMIT $most
+    QUALIFY row_number() OVER (ORDER BY o.observed_at DESC, o.image_id, o.number) <= $most
 )
 SELECT $model, j.version, j.image_id, j.observed_at, j.class, t.x1, t.y1, t.x2, t.y2, t.normalised, j.score, j.threshold, c.labels
 FROM judged AS j
@@ -254,8 +254,7 @@ WITH judged AS (
     LEFT JOIN decided AS c ON c.stream_id = p.stream_id AND c.class = p.class
     LEFT JOIN decided AS w ON w.stream_id = p.stream_id AND w.class = ''
     WHERE p.model_id = $model_id AND NOT p.found AND p.score >= coalesce(c.threshold, w.threshold, 0)
-    ORDER BY p.observed_at DESC, p.score DESC, p.image_id, p.detection
-    LIMIT $most
+    QUALIFY row_number() OVER (ORDER BY p.observed_at DESC, p.score DESC, p.image_id, p.detection) <= $most
 )
 SELECT $model, j.version, j.image_id, j.observed_at, j.class, d.x1, d.y1, d.x2, d.y2, d.normalised, j.score, j.threshold, c.labels
 FROM judged AS j
