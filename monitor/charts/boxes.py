@@ -11,6 +11,9 @@ from monitor.model.history import CurvePoint
 AS_LOGGED = 1.0  # the NMS IoU at which nothing is suppressed
 _RATES = (("precision", BLUE, [1, 0]), ("recall", AMBER, [7, 3]), ("F1", VIOLET, [2, 3]))  # line, colour, dashes
 _SHADES = ("#86b9f5", "#5b95d6", "#2f6db3", "#6a4a9c", "#a65fa8", "#c06a4a", "#8a5a00", "#5b646e")  # of NMS IoUs
+# where the key of the NMS IoUs stands: all eight fit
+_BESIDE = {"orient": "right", "direction": "vertical", "offset": 10}
+_ABOVE = {"offset": 6, "columns": 4}
 _UNIT = alt.Scale(domain=[0, 1], nice=False)
 
 
@@ -29,13 +32,14 @@ def box_trade_off(
     shown = AS_LOGGED if nms_iou is None else nms_iou
     shown = shown if shown in known else max(known, default=AS_LOGGED)
     is_narrow = width < 500
-    across = width - 90 if is_narrow else (width - 230) // 3
+    key_beside = not is_narrow and len(known) > 1  # of the NMS IoUs: above one of three panels it would not fit
+    across = width - 90 if is_narrow else (width - (330 if key_beside else 230)) // 3
     rows = [_row(each) for each in curve]
     at = _deployed_row(rows, deployed, shown)
     panels = [
         _by_score(rows, shown, deployed, promise, len(known) > 1),
         _against_each_other(rows, known, at, promise),
-        _per_image(rows, known, deployed),
+        _per_image(rows, known, deployed, beside=key_beside),
     ]
     sized = [each.properties(width=across, height=height) for each in panels]
     joined: Any = alt.vconcat(*sized, spacing=26) if is_narrow else alt.hconcat(*sized, spacing=30)
@@ -98,22 +102,23 @@ def _against_each_other(
         make_base(drawn).mark_line(strokeWidth=1.6, clip=True).encode(
             x=alt.X("recall:Q", scale=_UNIT, axis=alt.Axis(format=".2~f", title="recall over truths", tickCount=5)),
             y=alt.Y("precision:Q", scale=_UNIT, axis=alt.Axis(format=".2~f", title="precision")),
-            order="threshold:Q", color=_by_suppression(known),
+            order="threshold:Q", color=_by_suppression(known, None),
         ),
         *_promised(promise, "x" if promise and promise[0] == "recall" else "y"),
     ]  # fmt: skip
     if at is not None and None not in (at["precision"], at["recall"]):
-        here = make_base([dict(at)]).encode(x="recall:Q", y="precision:Q")
-        layers.append(here.mark_point(filled=True, size=90, color=RED, opacity=1))
-        # below the curve, which falls to the right
-        side: dict[str, Any] = {"align": "right", "dx": -4, "dy": 20}
-        if at["recall"] < 0.35:
-            side = {"align": "center", "dy": 38}
-        layers.append(here.mark_text(text=f"in use {at['deployed']:.4g}", color=RED, **side))
+        base = make_base([dict(at)])
+        point = base.encode(x="recall:Q", y="precision:Q")
+        layers.append(point.mark_point(filled=True, size=90, color=RED, opacity=1))
+        # in the corner that the curve, which falls to the right, leaves free
+        corner = base.encode(x=alt.value(6), y=alt.value("height"))
+        layers.append(corner.mark_text(text=f"in use {at['deployed']:.4g}", color=RED, align="left", dy=-10))
     return alt.layer(*layers).properties(title=_title("precision against recall"))
 
 
-def _per_image(rows: Sequence[Mapping[str, Any]], known: Sequence[float], deployed: float | None) -> Any:
+def _per_image(
+    rows: Sequence[Mapping[str, Any]], known: Sequence[float], deployed: float | None, *, beside: bool
+) -> Any:
     # a logarithm has no zero: the curve ends where the last false positive goes
     drawn = [row for row in rows if row["fp"]]
     powers = [float(f"1e{power}") for power in range(-6, 4)]
@@ -121,7 +126,8 @@ def _per_image(rows: Sequence[Mapping[str, Any]], known: Sequence[float], deploy
     up = alt.Axis(title=None, format="~g", values=[one for one in powers if low <= one <= high] or [low, high])
     layers = [
         make_base(drawn).mark_line(strokeWidth=1.6, clip=True).encode(
-            x=_score(), y=alt.Y("fp:Q", scale=alt.Scale(type="log", nice=False), axis=up), color=_by_suppression(known),
+            x=_score(), y=alt.Y("fp:Q", scale=alt.Scale(type="log", nice=False), axis=up),
+            color=_by_suppression(known, _BESIDE if beside else _ABOVE),
         )
     ]  # fmt: skip
     if deployed is not None:
@@ -129,9 +135,10 @@ def _per_image(rows: Sequence[Mapping[str, Any]], known: Sequence[float], deploy
     return alt.layer(*layers).properties(title=_title("false positives per image"))
 
 
-def _by_suppression(known: Sequence[float]) -> alt.Color:
+def _by_suppression(known: Sequence[float], place: Mapping[str, Any] | None) -> alt.Color:
+    """The colour of an NMS IoU; its key stands in one panel for all of them."""
     names = [name_suppression(each) for each in known]
-    key = None if len(known) < 2 else alt.Legend(**KEY | {"offset": 6, "title": "NMS IoU", "titleOrient": "left"})
+    key = None if len(known) < 2 or place is None else alt.Legend(**KEY | {"title": "NMS IoU"} | place)
     return alt.Color("of:N", sort=names, scale=alt.Scale(domain=names, range=list(_SHADES[: len(names)])), legend=key)
 
 

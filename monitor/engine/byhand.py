@@ -1,6 +1,7 @@
 """What people ask for where no daemon runs: refits and rollbacks of a played state at its own time, rollbacks and
 cancellations of a live one now. Nothing is pulled, judged or dropped for it, and only what was asked for is done."""
 
+import logging
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -29,14 +30,15 @@ from monitor.store.played import is_played, played_until
 NO_PULL = ("rollback", requests.CANCEL)  # also in a live state
 
 
-def run_by_hand(config_path: Path, kind: str) -> Tick:
+def run_by_hand(config_path: Path, kind: str, *, level: int = logging.INFO) -> Tick:
     """Do what the spool asks for, of one kind: ``recalibrate``, ``tune``, ``rollback`` or ``cancel``.
 
-    A refit or a tuning of a live state is a whole cycle. Raises StoreInUseError when a daemon runs, which then does it, and
+    A refit or a tuning of a live state is a whole cycle. What is logged begins at ``level``.
+    Raises StoreInUseError when a daemon runs, which then does it, and
     StoreError.
     """
     config, watched = load_watched(config_path)
-    configure_logging(config.monitor.log_format)
+    configure_logging(config.monitor.log_format, level=level)
     now = utc_now()
     with open_ready(config, now) as connection:
         played = is_played(connection)

@@ -36,6 +36,21 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LabelledImages:
+    """M images that people looked at, whether or not anything was found or is there."""
+
+    group: Ints  # (M,) their codes, as those of samples
+    observed_at: Floats  # (M,) seconds since the epoch (UTC)
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+    def pick(self, mask: NDArray[np.bool_]) -> "LabelledImages":
+        """Return those that a mask (M,) picks."""
+        return LabelledImages(self.group[mask], self.observed_at[mask])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Samples:
     """N rows. ``score`` is what the calibrator will be applied to: the score before any calibration.
 
@@ -52,6 +67,8 @@ class Samples:
     about_logits: of the samples as they were loaded, all of them
     missed:       positives of the same time and slices that no sample stands for; None: there can be none, or nobody knows.
                   ``subset`` leaves them as they are
+    images:       all labelled images of the same time and slices; None: samples are of no boxes, or nobody knows of images
+                  without a detection. ``subset`` leaves them, too
 
     Raises ValueError naming every column whose length differs from that of ``score``, and every value out of range.
     """
@@ -67,6 +84,7 @@ class Samples:
     n: Floats | None = None
     about_logits: AboutLogits = AboutLogits()
     missed: Missed | None = None
+    images: LabelledImages | None = None
 
     def __post_init__(self) -> None:
         mistakes = []

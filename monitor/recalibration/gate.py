@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
-from monitor.model.samples import Samples
+from monitor.model.samples import LabelledImages, Missed, Samples
 from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import reliability
@@ -106,13 +106,18 @@ def split_in_time(samples: Samples, fraction: float = 0.6) -> tuple[Samples, Sam
     units = samples.units()
     straddling = np.isin(units, units[early])
     first, last = samples.subset(early), samples.subset(~early & ~straddling)
-    missed = samples.missed
-    if missed is None or samples.group is None:
+    if samples.group is None:
         return first, last
-    # a miss goes where its image went
-    before = missed.observed_at <= border
-    with_early = np.isin(missed.group, samples.group[early])
-    return replace(first, missed=missed.pick(before)), replace(last, missed=missed.pick(~before & ~with_early))
+    for name in ("missed", "images"):
+        beyond: Missed | LabelledImages | None = getattr(samples, name)
+        if beyond is None:
+            continue
+        # a miss goes where its image went, and an image where its samples would go
+        before = beyond.observed_at <= border
+        with_early = np.isin(beyond.group, samples.group[early])
+        first = replace(first, **{name: beyond.pick(before)})  # type: ignore[arg-type]  # each its own
+        last = replace(last, **{name: beyond.pick(~before & ~with_early)})  # type: ignore[arg-type]
+    return first, last
 
 
 def judge_candidate(

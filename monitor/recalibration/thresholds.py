@@ -164,9 +164,10 @@ def find_unanswerable(model: Model) -> Reason | None:
 
 def _scored(model: Model, calibrator: Calibrator, samples: Samples) -> ScoredSamples:
     missed = None if samples.missed is None else samples.missed.group
-    return _hold(
+    held = _hold(
         model, calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n, missed
     )
+    return replace(held, images=None if samples.images is None else samples.images.group)
 
 
 def _hold(
@@ -183,7 +184,8 @@ def _in_use(base: ThresholdInUse, choice: ThresholdChoice) -> ThresholdInUse:
     return replace(
         base, **same, samples=choice.n, precision=precision.estimate, precision_lower=precision.lower,
         precision_upper=precision.upper, recall=recall.estimate, recall_lower=recall.lower, recall_upper=recall.upper,
-        fp_per_group=choice.fp_per_group.estimate,
+        fp_per_group=None if choice.over_images else choice.fp_per_group.estimate,
+        fp_per_image=choice.fp_per_group.estimate if choice.over_images else None,
     )  # fmt: skip
 
 

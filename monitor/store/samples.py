@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
-from monitor.model.samples import AboutLogits, Missed, Samples
+from monitor.model.samples import AboutLogits, LabelledImages, Missed, Samples
 from monitor.store.connection import fetch_row, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.scores.class_logits import match_class_logits
 from monitor.store.scores.logits import PROBABILITIES, load_holdings
+from monitor.store.seen.objects import find_image_slices
 from monitor.store.sql import statement
 
 ROOMY = 50  # logits of a row that need about as much memory as its other columns, text and all
@@ -54,8 +55,8 @@ def load_samples(
     unlike_cells = thinned and store.execute(statement("refit_unlike_cells"), span).fetchone() is not None
     chosen = {"cut": _choose(store.connection, span, usable, most)} if thinned else {}
     knows_missed = store.model.is_of_boxes and store.model.counts_missed
-    missed = _read_missed(store, span, chosen.get("cut", _PARTS)) if knows_missed else None
-    samples, slices = _read(store, span, _CHOSEN if thinned else "", chosen, missed)
+    beyond = _read_beyond(store, span, chosen.get("cut", _PARTS)) if knows_missed else None
+    samples, slices = _read(store, span, _CHOSEN if thinned else "", chosen, beyond)
     store.execute("DROP TABLE IF EXISTS parts")
     notes = []
     if thinned:
@@ -106,16 +107,31 @@ def _choose(connection: duckdb.DuckDBPyConnection, span: Mapping[str, object], u
         last *= 2  # most rows are of a few groups, further on
 
 
-def _read_missed(store: ModelStore, span: Mapping[str, object], last: int) -> Mapping[str, Any]:
-    """Objects that no detection found, of the images that samples are taken of: columns image_id, observed_at, class."""
-    store.execute(statement("objects_versionless"), {name: span[name] for name in ("model_id", "start", "end")})
+@dataclass(frozen=True, slots=True)
+class _Beyond:
+    """What no sample stands for: columns image_id and observed_at, of ``missed`` also class; ``images``: None, unknown."""
+
+    missed: Mapping[str, Any]
+    images: Mapping[str, Any] | None
+
+
+def _read_beyond(store: ModelStore, span: Mapping[str, Any], last: int) -> _Beyond:
+    """Objects that no detection found, of the images that samples are taken of; and where a source lists images, all of
+    these that are labelled."""
+    window = {name: span[name] for name in ("model_id", "start", "end")}
+    store.execute(statement("objects_versionless"), window)
     # nothing is chosen where there is no first part
-    return store.execute(statement("objects_missed"), {**span, "last": max(last, 0)}).fetchnumpy()
+    own = {**span, "last": max(last, 0)}
+    missed = store.execute(statement("objects_missed"), own).fetchnumpy()
+    if not any(source.holds == "images" for source in store.model.source):
+        return _Beyond(missed, None)
+    covered = find_image_slices(store, window, span["covered"])
+    return _Beyond(missed, store.execute(statement("objects_labelled"), {**own, "covered": covered}).fetchnumpy())
 
 
 def _read(
     store: ModelStore, span: Mapping[str, object], choice: str, values: Mapping[str, object],
-    missed: Mapping[str, Any] | None = None,
+    beyond: _Beyond | None = None,
 ) -> tuple[Samples, tuple[Slice, ...]]:  # fmt: skip
     rows = store.execute(f"{statement('refit_samples')} {choice} {_IN_ORDER}", {**span, **values}).fetchnumpy()
     finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
@@ -125,7 +141,10 @@ def _read(
     predicted = _names(rows["predicted_class"])
     held = load_holdings(store)
     logits, label_index, said = match_class_logits(rows["logits"], rows["label"], predicted, outcome, store.model, held)
-    group, of_missed = _group_codes(rows["group_id"], () if missed is None else missed["image_id"])
+    missed, images = (None, None) if beyond is None else (beyond.missed, beyond.images)
+    group, of_missed, of_images = _group_codes(
+        rows["group_id"], *(() if each is None else each["image_id"] for each in (missed, images))
+    )
     samples = Samples(
         score=np.asarray(rows["raw_score"], dtype=np.float64),
         outcome=outcome,
@@ -142,6 +161,9 @@ def _read(
         else Missed(
             of_missed, np.asarray(missed["observed_at"], dtype=np.float64), np.asarray(missed["class"]).astype(str)
         ),
+        images=None
+        if images is None
+        else LabelledImages(of_images, np.asarray(images["observed_at"], dtype=np.float64)),
     )
     return samples, tuple(finest[int(slice_id)] for slice_id in ids)
 
@@ -159,15 +181,18 @@ def _names(column: object) -> NDArray[np.str_] | None:
     return None if absent.all() else np.where(absent, "", np.ma.getdata(texts).astype(str))
 
 
-def _group_codes(column: object, missed: Sequence[str]) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
-    """Codes of equal group ids; −1 where a sample has none; None when none has and nothing was missed. And those of the misses,
-    whose group may have no sample."""
+def _group_codes(
+    column: object, *beyond: Sequence[str]
+) -> tuple[NDArray[np.int64] | None, *tuple[NDArray[np.int64], ...]]:
+    """Codes of equal group ids; −1 where a sample has none; None when none has and there is nothing ``beyond``. And those of
+    what is beyond, whose groups may have no sample."""
     texts: np.ma.MaskedArray[Any, Any] = np.ma.asarray(column)
     absent = np.ma.getmaskarray(texts)
-    if absent.all() and not len(missed):
-        return None, np.empty(0, np.int64)
+    held = [texts.data[~absent].astype(str), *(np.asarray(each, dtype=str) for each in beyond)]
+    _, found = np.unique(np.concatenate(held), return_inverse=True)
+    own, *others = np.split(found.reshape(-1).astype(np.int64), np.cumsum([len(each) for each in held])[:-1])
+    if absent.all() and not any(map(len, others)):
+        return None, *others
     codes = np.full(len(texts), -1, dtype=np.int64)
-    held = texts.data[~absent].astype(str)
-    _, found = np.unique(np.concatenate([held, np.asarray(missed, dtype=str)]), return_inverse=True)
-    codes[~absent] = found.reshape(-1)[: len(held)]
-    return codes, found.reshape(-1)[len(held) :].astype(np.int64)
+    codes[~absent] = own
+    return codes, *others

@@ -1,6 +1,8 @@
 """``calwatch demo --story detection`` as people run it, once: an alarm after the swap, a refit that mends it."""
 
 import hashlib
+import html
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -68,6 +70,39 @@ def test_the_refit_is_promoted_and_mends_what_the_swap_did(demo: Demo) -> None:
     assert "operating point for precision>=0.95" in story
 
 
+def test_the_tuned_points_keep_their_promise_and_the_story_tells_them_beside_what_was_before(demo: Demo) -> None:
+    (job,) = demo.rows("SELECT state, finished_at FROM jobs WHERE kind = 'tune'")
+    assert job == ("promoted", make_naive(PLAYED[1]))
+    points = demo.rows(
+        "SELECT class_name, nms_iou, kept, round(threshold, 3), round(precision, 3), round(recall, 3), precision_lower >= 0.95 "
+        "FROM thresholds WHERE serving ORDER BY class_name"
+    )
+    assert points == [("", 0.3, True, 0.922, 0.963, 0.178, True), ("person", 0.3, True, 0.699, 0.967, 0.464, True)]
+    story = " ".join(demo.running.text().split())
+    assert "by the score alone and for all classes at once: no threshold can promise precision >= 0.95" in story
+    assert (
+        "│ person │ from 0.699 on, suppressed at IoU 0.3 │ 0.967 (at least 0.954) │ 0.464 (at least 0.434) │ 0.560, 0.723 │"
+        in story
+    )
+    assert "79 classes have no point of their own: zebra: 2 more detections needed, bus: 21" in story
+    assert "no threshold finds more than 0.567 of the objects" in story
+
+
+def test_the_trade_off_is_left_as_pictures_and_shown_on_the_page(demo: Demo) -> None:
+    for name in ("trade-off.png", "trade-off-person.png"):
+        assert (demo.directory / name).read_bytes().startswith(b"\x89PNG")
+        assert str(demo.directory / name) in demo.running.text()
+    status, page = demo.running.get("/thresholds?model=yard")
+    assert status == 200
+    sources = [html.unescape(each) for each in re.findall(r'<img[^>]* src="([^"]*)"', page)]
+    assert len(sources) == 2
+    for source in sources:
+        found, drawn = demo.running.get(f"/{source}")
+        assert (found, "precision against recall" in drawn) == (200, True)
+    # what the last cycle measured is still beside it
+    assert "No drift rule judges this slice" not in demo.running.get("/slice?model=yard&slice=all")[1]
+
+
 def test_every_image_is_taken_and_none_is_set_aside(demo: Demo) -> None:
     new, quarantined = demo.rows("SELECT sum(new), sum(quarantined) FROM pulls")[0]
     with duckdb.connect() as connection:
@@ -79,7 +114,7 @@ def test_every_image_is_taken_and_none_is_set_aside(demo: Demo) -> None:
 def test_the_images_page_leads_to_the_pictures_and_shows_none(demo: Demo) -> None:
     status, page = demo.running.get("/images?model=yard")
     assert status == 200
-    assert page.count('href="http://images.cocodataset.org/val2017/0000') == 20
+    assert page.count('href="http://images.cocodataset.org/val2017/0000') == 60  # largest errors, missed, invented
     assert "<img" not in page
 
 

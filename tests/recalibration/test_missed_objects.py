@@ -11,7 +11,8 @@ import pytest
 from monitor.config.settings import Model, parse_config
 from monitor.model import Slice
 from monitor.model.reasons import Code
-from monitor.model.samples import Missed, Samples
+from monitor.model.samples import LabelledImages, Missed, Samples
+from monitor.model.words import tell_reasons
 from monitor.recalibration.calibrators import Identity
 from monitor.recalibration.gate import split_in_time
 from monitor.recalibration.refit import split_windows
@@ -154,3 +155,127 @@ def test_the_store_gives_the_objects_that_nothing_found_of_the_images_that_are_t
     none = load_samples(store, "", covered, NOW + day, NOW + 2 * day).samples.missed
     assert none is not None
     assert len(none) == 0
+
+
+def test_false_positives_are_per_labelled_image_also_of_those_with_nothing_in_them(stream: Stream) -> None:
+    early, late = _samples(stream, 10), _samples(stream, 11)
+    assert late.group is not None
+    every = LabelledImages(np.arange(2000), np.arange(2000) * 60.0)
+    with_some = len(np.unique(late.group))
+    for images, divisor in ((None, with_some), (every, 2000)):
+        own = replace(late, images=images)
+        decided, why = choose_thresholds(_model("fp_per_image<=1"), Slice(), Identity(), early, own, "id", NOW)
+        chosen, curve = decided[0].threshold, decided[0].curve
+        assert chosen.threshold is not None
+        assert curve is not None
+        wrong = (late.outcome[late.score >= chosen.threshold] == 0).sum()
+        over_all, of_some = (chosen.fp_per_image, chosen.fp_per_group)
+        figure, unknown = (of_some, over_all) if images is None else (over_all, of_some)
+        assert figure == pytest.approx(wrong / divisor)
+        assert unknown is None
+        assert chosen.groups == divisor
+        column = curve.fp_per_group if images is None else curve.fp_per_image
+        assert column[0] == pytest.approx((late.outcome[late.score >= curve.threshold[0]] == 0).sum() / divisor)
+        per = "per labelled image" if images is not None else "per image that has a prediction"
+        assert per in tell_reasons(why)[0]
+    # four fifths of the images are empty, so a lower threshold keeps the promise
+    lower, higher = (
+        choose_thresholds(
+            _model("fp_per_image<=0.5"), Slice(), Identity(), early, replace(late, images=images), "id", NOW
+        )[0][0].threshold.threshold
+        for images in (every, None)
+    )
+    assert lower is not None
+    assert higher is not None
+    assert lower < higher
+
+
+def test_false_positives_of_a_class_are_per_labelled_image_of_all(stream: Stream) -> None:
+    early, late = _samples(stream, 12), _samples(stream, 13)
+    late = replace(late, images=LabelledImages(np.arange(1000), np.arange(1000) * 60.0))
+    model = _model("fp_per_image<=0.5", 'per = ["predicted_class"]')
+    decided, _ = choose_thresholds(model, Slice(), Identity(), early, late, "id", NOW)
+    assert [each.threshold.class_name for each in decided] == ["", "car", "dog"]
+    for each in decided[1:]:
+        chosen = each.threshold
+        assert chosen.threshold is not None
+        own = (late.predicted_class == chosen.class_name) & (late.score >= chosen.threshold)
+        assert chosen.fp_per_image == pytest.approx((late.outcome[own] == 0).sum() / 1000)
+
+
+def test_a_labelled_image_goes_where_its_detections_go(stream: Stream) -> None:
+    samples = _samples(stream, 14)
+    samples = replace(samples, images=LabelledImages(np.arange(700), np.arange(700) * 40.0))
+    parts = [part.images for part in split_windows(samples, 0.4, thresholds=True)]
+    assert all(part is not None and len(part) for part in parts)
+    assert sum(len(part) for part in parts if part is not None) == 700
+    assert len(np.unique(np.concatenate([part.group for part in parts if part is not None]))) == 700
+
+
+@pytest.mark.parametrize(
+    ("limit", "sources"),
+    [
+        (None, ("images", "detections", "truth")),
+        (60, ("images", "detections", "truth")),
+        (None, ("detections", "truth")),
+    ],
+)
+def test_the_store_gives_all_labelled_images_where_a_source_lists_images(
+    limit: int | None, sources: tuple[str, ...], tmp_path: Path
+) -> None:
+    detector = Detector(tmp_path, sources, settings="min_samples = 1")
+    names = [f"i{number:03d}" for number in range(100)]
+    empty = [f"e{number:03d}" for number in range(50)]
+    if "images" in sources:
+        detector.send("images", *map(an_image, (*names, *empty, "open")))
+    time = {} if "images" in sources else {"observed_at": NOW - timedelta(hours=1)}
+    detector.send(
+        "detections", *(a_box(name, x=40, score=0.3 + 0.005 * number, **time) for number, name in enumerate(names))
+    )
+    detector.send(
+        "truth",
+        *(a_box(name, x=40) for name in names),
+        *({"image_id": name} for name in empty[:30]),
+        *(a_box(name, x=40) for name in empty[30:]),
+    )
+    detector.pull()
+    store = ModelStore.load(detector.connection, detector.model, NOW)
+    covered = list(store.registry.slices.values())
+    day = timedelta(days=2)
+    samples = load_samples(store, "", covered, NOW - day, NOW + day, limit).samples
+    if "images" not in sources:
+        assert samples.images is None
+        return
+    assert samples.images is not None
+    assert samples.group is not None
+    assert np.isin(samples.group, samples.images.group).all()
+    if limit is None:
+        assert len(samples.images) == 150, "the image that nobody looked at is none of them"
+    else:
+        assert len(samples) <= 60
+        assert len(samples) < len(samples.images) < 1.5 * 60 + 30
+
+
+def test_labelled_images_of_a_camera_count_there_and_not_where_another_is_in_charge(tmp_path: Path) -> None:
+    detector = Detector(tmp_path, settings='min_samples = 1\nslices = ["camera", "predicted_class"]')
+    detector.send("images", *(an_image(f"i{number:02d}", camera=f"c{number % 3}") for number in range(30)))
+    detector.send(
+        "detections", *(a_box(f"i{number:02d}", ("cat", "dog")[number % 2], x=40, score=0.5) for number in range(20))
+    )
+    detector.send("truth", a_box("i00", x=40), *({"image_id": f"i{number:02d}"} for number in range(1, 30)))
+    detector.pull()
+    store = ModelStore.load(detector.connection, detector.model, NOW)
+    day = timedelta(days=2)
+
+    def count(scope: Slice, *charge: Slice) -> int:
+        covered = store.registry.slices_in_charge_of(scope, [scope, *charge])
+        images = load_samples(store, "", covered, NOW - day, NOW + day).samples.images
+        assert images is not None
+        return len(images)
+
+    camera, cats = Slice.parse("camera=c1"), Slice.parse("predicted_class=cat")
+    assert count(Slice()) == 30
+    assert count(camera) == 10
+    assert count(Slice(), camera) == 20
+    assert count(cats) == 30, "on each image there could have been a cat"
+    assert count(Slice(), cats) == 30

@@ -14,7 +14,7 @@ from monitor.publish.report.collect import collect_report
 from monitor.publish.report.page import report_page
 from monitor.store.model_store import ModelStore
 from monitor.store.published.queries import Snapshot
-from monitor.store.seen.lists import INVENTED, MISSED, list_objects, load_objects
+from monitor.store.seen.lists import INVENTED, LISTED, MISSED, list_objects, load_objects
 from tests.publish.pages import page
 from tests.sources.boxes.detector import Detector, a_box, an_image, source
 from tests.worlds.levels import run_cycle
@@ -110,3 +110,19 @@ def test_the_snapshot_the_page_the_report_and_the_metrics_have_them(tmp_path: Pa
         report = report_page(collect_report(snapshot_, "m"), published.models[0].event)
     assert "Objects found and missed" in report
     assert "at IoU 0.5, dog 0.6" in report
+
+
+def test_no_more_are_listed_than_may_be_where_no_threshold_is_in_use(tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    names = [f"i{number:04d}" for number in range(1500)]
+    times = [f"2026-03-10 {8 + number // 600:02}:{number // 10 % 60:02}:{number % 10:02}" for number in range(1500)]
+    detector.send("images", *(an_image(name, observed_at=time) for name, time in zip(names, times, strict=True)))
+    detector.send("detections", *(a_box(name, x=40, score=0.5) for name in names))
+    detector.send("truth", *(a_box(name, x=70) for name in names))
+    detector.pull()
+    store = ModelStore.load(detector.connection, detector.model, NOW)
+    with store.transaction():
+        list_objects(store, ())
+    for table in (MISSED, INVENTED):
+        listed = detector.connection.execute(f"SELECT image_id FROM {table} ORDER BY image_id").fetchall()
+        assert [name for (name,) in listed] == names[-LISTED:], "the newest"

@@ -1,10 +1,12 @@
 """The story of two detectors: one whose scores can be taken at their word is exchanged for one that promises too much."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
+from monitor.cli.demo.operating import tell_operating_points
 from monitor.cli.demo.play import CONFIG, Story
 from monitor.cli.output import print_line, print_table, tell_alerts, tell_pulled, tell_refits
 from monitor.engine.backtest import Playback
@@ -21,6 +23,7 @@ PLAYED = (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 21, tzinfo=UTC))  
 SWAPPED = datetime(2026, 3, 9, tzinfo=UTC)
 STORY = Story(
     "detection", *PLAYED, timedelta(hours=8), ("images.parquet", "detections.parquet", "truth.parquet", "rules.toml"),
+    tuned="yard",
 )  # fmt: skip
 DISCLOSURES = (
     "Real: the detections of two detectors on the 5,000 images of COCO val2017, ssd-inception-v2 and faster-rcnn-resnet-50, "
@@ -46,8 +49,8 @@ def tell_detectors(played: Playback, directory: Path) -> None:
     _tell_calibration(played, directory)
     tell_alerts(played.alerts)
     tell_refits(played.jobs)
-    _tell_operating_point(played)
-    _tell_files(played, directory)
+    pictures = tell_operating_points(played, directory)
+    _tell_files(directory, pictures)
 
 
 def _tell_swap(played: Playback) -> None:
@@ -101,20 +104,12 @@ def _raw_metrics(directory: Path, played: Playback) -> dict[str, float]:
     return {name: float(values[0]) for name, values in measure_calibration(cells, 1).items()}
 
 
-def _tell_operating_point(played: Playback) -> None:
-    """The decision threshold in force, and what it promises or why it cannot: here the tuned operating point stands, with its
-    trade-off, where there is one."""
-    (model,) = played.published.models
-    for each in model.thresholds:
-        what = "none that can promise it" if each.threshold is None else f"boxes from {number(each.threshold)} on"
-        print_line(f"operating point for {each.policy} (with {100 * each.confidence:g} % confidence): {what}")
-        print_line(f"  {each.reason}" if each.reason else "")
-
-
-def _tell_files(played: Playback, directory: Path) -> None:
+def _tell_files(directory: Path, pictures: Sequence[Path]) -> None:
     print_line("it left:")
     print_line(f"  {directory / SNAPSHOT}    DuckDB for your questions, e.g. FROM drift_now; FROM worst_slices")
     for path in sorted((directory / "calibrators").rglob("*.json")):
+        print_line(f"  {path}")
+    for path in pictures:
         print_line(f"  {path}")
     config = directory / CONFIG
     print_line(f"  {config}    for commands that look, such as: calwatch report yard --config {config}")

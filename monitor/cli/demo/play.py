@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -12,12 +12,16 @@ from monitor.cli.demo import STREAM_BEGAN, STREAM_ENDED
 from monitor.cli.output import show_progress
 from monitor.config.settings import load_config
 from monitor.engine.backtest import Playback, play_history
+from monitor.engine.byhand import run_by_hand
 from monitor.engine.logs import configure_logging
+from monitor.jobs.requests import leave_request
+from monitor.model import Slice
 from monitor.model.errors import UsageError
 from monitor.store.connection import LIVE
 from monitor.store.published.snapshot import SNAPSHOT
 
 CONFIG = "calwatch.toml"
+PICTURE = "trade-off"  # how the names of pictures begin
 _OWN = {
     LIVE, f"{LIVE}.wal", SNAPSHOT, CONFIG, "calibrators", "requests", "spill", "replay.duckdb", "replay.duckdb.wal",
 }  # fmt: skip
@@ -26,13 +30,14 @@ _OWN = {
 @dataclass(frozen=True, slots=True)
 class Story:
     """What is bundled of one story: its folder beside this file ("": beside it), the time it plays in, the time between cycles,
-    and which names its configuration has of files beside it."""
+    which names its configuration has of files beside it, and which model is tuned at the end."""
 
     folder: str
     began: datetime
     ended: datetime
     step: timedelta
     files: tuple[str, ...]
+    tuned: str = ""
 
 
 DIGITS = Story("", STREAM_BEGAN, STREAM_ENDED, timedelta(hours=8), ("digits-*.parquet", "rules.toml"))
@@ -51,7 +56,24 @@ def play_demo(directory: Path, ended: datetime | None = None, story: Story = DIG
                 config, directory, story.began, until, story.step, each_tick=lambda now, tick: advance(now)
             )
         _leave_config(bundled, directory / CONFIG, story)
+        if story.tuned:
+            _tune(played, directory, story.tuned)
     return played
+
+
+def _tune(played: Playback, directory: Path, model: str) -> None:
+    """Ask for what `calwatch tune` asks for, at the time that was played until, and have it done."""
+    leave_request(directory, model, "tune", Slice(), played.ended)
+    tick = run_by_hand(directory / CONFIG, "tune", level=logging.ERROR)
+    played.jobs += tick.jobs[model]
+    tuned = {each.name: each for each in tick.published.models}
+    models = tuple(
+        # what was measured and judged stands as the last cycle of the play left it
+        replace(each, calibrators=own.calibrators, thresholds=own.thresholds, jobs=own.jobs)
+        for each in played.published.models
+        for own in [tuned[each.name]]
+    )
+    played.published = replace(played.published, models=models)
 
 
 def _leave_config(bundled: Path, target: Path, story: Story) -> None:
@@ -67,7 +89,7 @@ def _clear(directory: Path) -> None:
     if not directory.exists():
         return
     names = [entry.name for entry in directory.iterdir()]
-    foreign = [name for name in names if name not in _OWN and not name.startswith(".snapshot-")]
+    foreign = [name for name in names if name not in _OWN and not name.startswith((".snapshot-", PICTURE))]
     if foreign:
         raise UsageError(
             f"{directory}: holds {foreign[0]}, which no demo wrote", "name an empty directory: calwatch demo DIR"

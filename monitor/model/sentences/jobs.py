@@ -51,15 +51,20 @@ def _gate_straddled(lacks: str, groups: Mapping[str, Any], **values: Any) -> str
 _GOALS = {
     "precision": "precision >= {:g}", "recall": "recall >= {:g}", "accuracy": "accuracy >= {:g} among the kept",
     "fp_per_image": "at most {:g} false positives per image that has a prediction",
+    "fp_per_labelled_image": "at most {:g} false positives per labelled image",
 }  # fmt: skip
 _FIGURES = {
     "precision": "precision", "recall": "recall", "accuracy": "accuracy",
     "fp_per_image": "false positives per image that has a prediction",
+    "fp_per_labelled_image": "false positives per labelled image",
 }  # fmt: skip
 
 
-def _goal(kind: str, target: float, confidence: float, samples: int, groups: int | None, **_: object) -> str:
-    return f"{_GOALS[kind].format(target)} with {100 * confidence:g} % confidence on {_measured_on(samples, groups)}"
+def _goal(
+    kind: str, target: float, confidence: float, samples: int, groups: int | None, *, labelled: bool = False, **_: object
+) -> str:  # fmt: skip
+    goal = _GOALS["fp_per_labelled_image" if labelled else kind].format(target)
+    return f"{goal} with {100 * confidence:g} % confidence on {_measured_on(samples, groups)}"
 
 
 def _measured_on(samples: int, groups: int | None) -> str:

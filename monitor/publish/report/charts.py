@@ -90,9 +90,13 @@ def make_titled_chart(report: Report, name: str) -> Chart:
     if chart is None:
         raise UsageError(f"there is no {name} chart of {where}", _elsewhere(report, name))
     period = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
-    title = {"text": f"{what}: {where}", "subtitle": f"calwatch, {report.window} windows, {period}"}
+    return title_chart(chart, f"{what}: {where}", f"calwatch, {report.window} windows, {period}")
+
+
+def title_chart(chart: Chart, text: str, below: str) -> Chart:
+    """The chart under a title, and a smaller line below that, to stand alone."""
     style = {"anchor": "start", "fontSize": 13, "subtitleFontSize": 11, "subtitleColor": charts.QUIET, "offset": 10}
-    titled: Chart = chart.properties(title={**title, **style})
+    titled: Chart = chart.properties(title={"text": text, "subtitle": below, **style})
     return titled
 
 

@@ -25,7 +25,8 @@ class ScoredSamples:
     object without a detection: recall = tp / (positives + K), with bounds clustered by group as those of the positives
     are; Fβ and cost count the K among the false negatives. Empty: every positive is a sample. None: nobody knows them,
     and so recall, F1 and the cost of a threshold are unknown. ``has_negatives`` is false where what is neither there
-    nor predicted is no sample, as in detection: then there is no rate of true negatives, and no base rate.
+    nor predicted is no sample, as in detection: then there is no rate of true negatives, and no base rate. ``images`` (M,)
+    holds the codes of all labelled images, over which false positives per image then are, also those without a sample.
     """
 
     score: Floats
@@ -34,6 +35,7 @@ class ScoredSamples:
     n: Floats | None = None
     missed: Ints | None = field(default_factory=lambda: NO_MISSED)
     has_negatives: bool = True
+    images: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.score)
@@ -67,6 +69,7 @@ class ThresholdChoice:
     precision: Estimate = Estimate()
     recall: Estimate = Estimate()
     fp_per_group: Estimate = Estimate()
+    over_images: bool = False  # groups are all labelled images, also those without a sample
     share: float | None = None  # predicted positive; for abstention the coverage
     best: float | None = None
     best_threshold: float | None = None
@@ -139,7 +142,7 @@ def is_broken(policy: Policy, threshold: float, later: ScoredSamples, confidence
 
 
 def _counted(thresholds: Floats, later: ScoredSamples) -> Counts:
-    return count_at(thresholds, later.score, later.outcome, later.group, later.n, later.missed)
+    return count_at(thresholds, later.score, later.outcome, later.group, later.n, later.missed, later.images)
 
 
 def _kept(policy: Policy, threshold: float | None) -> bool | None:
@@ -152,7 +155,7 @@ def _promised(policy: Policy, later: ScoredSamples, confidence: float, _: Scored
     threshold = None if found.index is None else float(tested.threshold[found.index])
     choice = ThresholdChoice(
         policy, threshold, _kept(policy, threshold), confidence, _kind(tested), len(later), int(tested.groups),
-        best=found.best,
+        best=found.best, over_images=later.images is not None,
         best_threshold=None if found.best_index is None else float(tested.threshold[found.best_index]),
     )  # fmt: skip
     choice = _measured(choice, tested)
@@ -162,7 +165,8 @@ def _promised(policy: Policy, later: ScoredSamples, confidence: float, _: Scored
 def _unknown(policy: Policy, later: ScoredSamples, confidence: float, why: Reason) -> ThresholdChoice:
     counts = _counted(bin_edges(), later)
     choice = ThresholdChoice(
-        policy, None, None, confidence, _kind(counts), len(later), int(counts.groups), why=why
+        policy, None, None, confidence, _kind(counts), len(later), int(counts.groups), over_images=later.images is not None,
+        why=why,
     )  # fmt: skip
     return _measured(choice, counts)
 
@@ -180,7 +184,7 @@ def _optimised(policy: Policy, later: ScoredSamples, confidence: float, chosen_o
     cheapest = None if costs is None else minimum_cost(points, *costs)
     choice = ThresholdChoice(
         policy, threshold, None, confidence, _kind(counts), len(later), int(counts.groups),
-        empirical=None if cheapest is None else cheapest.threshold,
+        empirical=None if cheapest is None else cheapest.threshold, over_images=later.images is not None,
     )  # fmt: skip
     choice = _measured(choice, counts, costs)
     return replace(choice, why=_on_optimum(choice, Policy.base_rate(points)))
@@ -193,7 +197,9 @@ def _kind(counts: Counts) -> str:
 def _measured(choice: ThresholdChoice, counts: Counts, costs: tuple[float, float] | None = None) -> ThresholdChoice:
     """With the figures at its threshold, and the curve over the bin edges and that threshold."""
     shown = np.isin(counts.threshold, bin_edges()) | (counts.threshold == choice.threshold)
-    curve = curve_of(thin_curve(counts.at(shown), choice.threshold), choice.confidence, costs)
+    curve = curve_of(
+        thin_curve(counts.at(shown), choice.threshold), choice.confidence, costs, over_images=choice.over_images
+    )
     if choice.threshold is None:
         return replace(choice, curve=curve)
     own = counts.at(counts.threshold == choice.threshold)
@@ -217,6 +223,8 @@ def _bounded(estimate: Floats, bounds: tuple[Floats, Floats]) -> Estimate:
 def _on_promise(choice: ThresholdChoice) -> Reason:
     policy = choice.policy
     goal = {"kind": policy.kind, "target": policy.target, "confidence": choice.confidence, **_measured_on(choice)}
+    if policy.kind == "fp_per_image" and choice.over_images:
+        goal["labelled"] = True
     if choice.threshold is None:
         return Reason.of(Code.THRESHOLD_NOT_PROMISED, **goal, best=choice.best, best_at=choice.best_threshold)
     return Reason.of(
@@ -245,5 +253,5 @@ def _figures(choice: ThresholdChoice) -> dict[str, tuple[float | None, ...]]:
     if choice.policy.kind == "accuracy":
         shown = {"accuracy": choice.precision}
     if choice.policy.kind == "fp_per_image":
-        shown["fp_per_image"] = choice.fp_per_group
+        shown["fp_per_labelled_image" if choice.over_images else "fp_per_image"] = choice.fp_per_group
     return {name: (bounded.estimate, bounded.lower, bounded.upper) for name, bounded in shown.items()}

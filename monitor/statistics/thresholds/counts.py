@@ -65,7 +65,7 @@ class Counts:
     negatives: float
     qq: float
     groups_with_positives: float  # with a truth
-    groups: float  # with a sample
+    groups: float  # with a sample; all labelled images where these are known
     grouped: bool
     missed: float = 0.0
 
@@ -136,12 +136,13 @@ class Counts:
 
 def count_at(
     thresholds: Floats, score: Floats, outcome: Floats, group: Ints | None = None, n: Floats | None = None,
-    missed: Ints | None = NO_MISSED,
+    missed: Ints | None = NO_MISSED, images: Ints | None = None,
 ) -> Counts:  # fmt: skip
     """Counts at thresholds in rising order. ``score`` (N,) in [0, 1], ``outcome`` (N,) 0 or 1, ``group`` (N,) codes of
     what belongs together, negative where a sample stands alone; None: all do. With ``n`` (N,) rows are pre-counted and
     outcomes shares: samples of a row belong together. ``missed`` (K,) holds the group, as in ``group``, of each positive
-    that no sample stands for, such as an object without a detection; None: nobody knows them. One pass over the samples.
+    that no sample stands for, such as an object without a detection; None: nobody knows them. ``images`` (M,) holds the codes
+    of all groups there are, over which false positives per group are then; None: those with a sample. One pass.
 
     Raises ValueError on other shapes or values, and when there are no samples.
 
@@ -175,7 +176,7 @@ def count_at(
     return Counts(
         threshold=thresholds, tp=tp, fp=fp, aa=aa, af=af, ff=ff, aq=aq, touched=touched, score=total[ends],
         positives=positives, negatives=float(all_from[-1]) - positives, qq=float(np.sum(own**2)),
-        groups_with_positives=float(np.count_nonzero(own)), groups=float(np.unique(units).size),
+        groups_with_positives=float(np.count_nonzero(own)), groups=float(_count_groups(units, group, beyond, images)),
         grouped=grouped, missed=np.nan if missed is None else float(len(beyond)),
     )  # fmt: skip
 
@@ -203,6 +204,14 @@ def _group_sums(ends: Ints, order: Ints, units: Ints, hits: Floats, misses: Floa
             a[unit], f[unit] = new_a, new_f
         found[:, index] = running
     return found
+
+
+def _count_groups(units: Ints, group: Ints | None, missed: Ints, images: Ints | None) -> int:
+    """Groups with a sample; with ``images`` all there are, and what stands alone beside them."""
+    if images is None:
+        return int(np.unique(units).size)
+    seen = np.concatenate([np.full(len(units), -1) if group is None else group, missed])
+    return int(np.union1d(images, seen[seen >= 0]).size + np.count_nonzero(seen < 0))
 
 
 def _units(group: Ints | None, rows: int, missed: Ints) -> Ints:

@@ -44,8 +44,11 @@ class ThresholdCurve:
 COLUMNS = tuple(ThresholdCurve.__dataclass_fields__)
 
 
-def curve_of(counts: Counts, confidence: float, costs: tuple[float, float] | None = None) -> ThresholdCurve:
-    """The curve at all thresholds of ``counts``; ``costs``: of a false positive and of a false negative.
+def curve_of(
+    counts: Counts, confidence: float, costs: tuple[float, float] | None = None, *, over_images: bool = False
+) -> ThresholdCurve:
+    """The curve at all thresholds of ``counts``; ``costs``: of a false positive and of a false negative; ``over_images``: its
+    groups are all labelled images.
 
     >>> from monitor.statistics.thresholds.counts import count_at
     >>> counts = count_at(np.array([0.0, 0.5]), np.array([0.2, 0.6, 0.9]), np.array([0.0, 0.0, 1.0]))
@@ -55,6 +58,7 @@ def curve_of(counts: Counts, confidence: float, costs: tuple[float, float] | Non
     """
     fn = counts.false_negatives
     every = np.full(len(counts), counts.n)
+    per_group, unknown = counts.fp / counts.groups, np.full(len(counts), np.nan)
     precision_lower, precision_upper = counts.precision_bounds(confidence)
     recall_lower, recall_upper = counts.recall_bounds(confidence)
     return ThresholdCurve(
@@ -63,8 +67,8 @@ def curve_of(counts: Counts, confidence: float, costs: tuple[float, float] | Non
         recall=counts.recall().rate, recall_lower=recall_lower, recall_upper=recall_upper,
         f1=ratio(2 * counts.tp, 2 * counts.tp + counts.fp + fn),
         cost=np.full(len(counts), np.nan) if costs is None else (costs[0] * counts.fp + costs[1] * fn) / every,
-        fp_per_group=counts.fp / counts.groups, nms_iou=np.full(len(counts), np.nan),
-        fp_per_image=np.full(len(counts), np.nan),
+        fp_per_group=unknown if over_images else per_group, nms_iou=unknown,
+        fp_per_image=per_group if over_images else unknown,
     )  # fmt: skip
 
 

@@ -113,11 +113,30 @@ def load_window_objects(store: ModelStore, start: datetime, end: datetime) -> Wi
     of_images = _Parts(store)
     codes = of_images.number(streams, images)
     totals = dict(zip((of_images.parts[code] for code in codes.tolist()), images["n"].tolist(), strict=True))
+    uncut = _find_uncut(store, span, (finest for _, _, finest in totals))
+    return WindowObjects(tuple(place.parts), counts, some, totals, uncut)
+
+
+def _find_uncut(store: ModelStore, span: Mapping[str, object], of_images: Iterable[Slice]) -> frozenset[str]:
+    """Slice dimensions that boxes alone have a value of; ``of_images``: slices of the labelled images of the span."""
     apart = set(fetch_column(store.connection, statement("objects_apart"), span))
     own = [name for name in store.model.slices if name not in BOX_DIMENSIONS]
-    said = {name for _, _, slice_ in totals for name, value in slice_.labels if value != MISSING}
-    uncut = frozenset(name for name in own if name in apart or name not in said)
-    return WindowObjects(tuple(place.parts), counts, some, totals, uncut)
+    said = {name for slice_ in of_images for name, value in slice_.labels if value != MISSING}
+    return frozenset(name for name in own if name in apart or name not in said)
+
+
+def find_image_slices(store: ModelStore, span: Mapping[str, object], covered: Sequence[int]) -> list[int]:
+    """Return the slices of labelled images of the span on which boxes of the finest slices ``covered`` may be: the same but
+    for what boxes alone have a value of. ``span``: model_id, start and end."""
+    finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
+    there = [int(number) for number in fetch_column(store.connection, statement("objects_image_slices"), span)]
+    gone = {*_find_uncut(store, span, (finest[number] for number in there)), *BOX_DIMENSIONS}
+
+    def cut(number: int) -> Slice:
+        return Slice(tuple(label for label in finest[number].labels if label[0] not in gone))
+
+    wanted = {cut(number) for number in covered}
+    return [number for number in there if cut(number) in wanted]
 
 
 def load_placements(store: ModelStore, start: datetime, end: datetime) -> Placements:

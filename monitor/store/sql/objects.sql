@@ -197,6 +197,29 @@ JOIN streams AS t USING (stream_id)
 WHERE o.score IS NULL AND t.version = $version AND list_contains($covered, o.slice_id) AND hash(o.image_id) >> 48 <= $last::UBIGINT
 ORDER BY o.observed_at, o.image_id, o.class;
 
+-- name: objects_image_slices
+SELECT DISTINCT slice_id
+FROM labelled_images
+WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end
+ORDER BY slice_id;
+
+-- name: objects_labelled
+-- labelled images of a version and of slices of images, after objects_versionless; not those of which a sample cannot be had
+SELECT l.image_id, epoch(l.observed_at) AS observed_at
+FROM labelled_images AS l
+LEFT JOIN versionless AS v USING (image_id)
+JOIN streams AS t ON t.stream_id = coalesce(l.stream_id, v.stream_id)
+ANTI JOIN (
+    SELECT s.group_id AS image_id
+    FROM samples AS s
+    JOIN streams AS o ON o.stream_id = s.stream_id
+    WHERE s.model_id = $model_id AND s.observed_at >= $start AND s.observed_at < $end AND s.raw_score IS NULL
+      AND o.calibrator <> ''
+) AS gone ON gone.image_id = l.image_id
+WHERE l.model_id = $model_id AND l.observed_at >= $start AND l.observed_at < $end AND t.version = $version
+  AND list_contains($covered, l.slice_id) AND hash(l.image_id) >> 48 <= $last::UBIGINT
+ORDER BY l.observed_at, l.image_id;
+
 -- name: seen_undecided
 CREATE OR REPLACE TEMP TABLE deciding (calibrator VARCHAR, class VARCHAR, threshold DOUBLE);
 
@@ -205,6 +228,7 @@ CREATE OR REPLACE TEMP TABLE decided AS
 SELECT s.stream_id, d.class, d.threshold FROM streams AS s JOIN deciding AS d USING (calibrator) WHERE s.model_id = $model_id;
 
 -- name: seen_missed
+-- not by LIMIT, which DuckDB forgets where no threshold is in use and the condition is true of all
 INSERT INTO missed_objects
 WITH judged AS (
     SELECT o.*, coalesce(s.version, '') AS version, coalesce(c.threshold, w.threshold) AS threshold
@@ -213,8 +237,7 @@ WITH judged AS (
     LEFT JOIN decided AS c ON c.stream_id = o.stream_id AND c.class = o.class
     LEFT JOIN decided AS w ON w.stream_id = o.stream_id AND w.class = ''
     WHERE o.model_id = $model_id AND (o.score IS NULL OR o.score < coalesce(c.threshold, w.threshold))
-    ORDER BY o.observed_at DESC, o.image_id, o.number
-    LIMIT $most
+    QUALIFY row_number() OVER (ORDER BY o.observed_at DESC, o.image_id, o.number) <= $most
 )
 SELECT $model, j.version, j.image_id, j.observed_at, j.class, t.x1, t.y1, t.x2, t.y2, t.normalised, j.score, j.threshold, c.labels
 FROM judged AS j
@@ -231,8 +254,7 @@ WITH judged AS (
     LEFT JOIN decided AS c ON c.stream_id = p.stream_id AND c.class = p.class
     LEFT JOIN decided AS w ON w.stream_id = p.stream_id AND w.class = ''
     WHERE p.model_id = $model_id AND NOT p.found AND p.score >= coalesce(c.threshold, w.threshold, 0)
-    ORDER BY p.observed_at DESC, p.score DESC, p.image_id, p.detection
-    LIMIT $most
+    QUALIFY row_number() OVER (ORDER BY p.observed_at DESC, p.score DESC, p.image_id, p.detection) <= $most
 )
 SELECT $model, j.version, j.image_id, j.observed_at, j.class, d.x1, d.y1, d.x2, d.y2, d.normalised, j.score, j.threshold, c.labels
 FROM judged AS j
