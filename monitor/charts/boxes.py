@@ -138,7 +138,7 @@ def _per_image(
 def _by_suppression(known: Sequence[float], place: Mapping[str, Any] | None) -> alt.Color:
     """The colour of an NMS IoU; its key stands in one panel for all of them."""
     names = [name_suppression(each) for each in known]
-    key = None if len(known) < 2 or place is None else alt.Legend(**KEY | {"title": "NMS IoU"} | place)
+    key = None if len(known) < 2 or place is None else alt.Legend(**{**KEY, "title": "NMS IoU", **place})
     return alt.Color("of:N", sort=names, scale=alt.Scale(domain=names, range=list(_SHADES[: len(names)])), legend=key)
 
 

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 import monitor.engine.cycle
+import monitor.engine.stages.live
 import monitor.recalibration.inputs
 from monitor.config.settings import load_config
 from monitor.engine.cycle import Tick, build_watched
@@ -121,7 +122,7 @@ def test_a_model_that_fails_is_told_and_counted_and_the_other_goes_on(
 
     with line(tmp_path, model_section("broken"), model_section("well")) as held:
         held.arrive(BEGAN, BEGAN + DAY, 1000)
-        monkeypatch.setattr(monitor.engine.cycle, "load_window_cells", fails_for_one)
+        monkeypatch.setattr(monitor.engine.stages.live, "load_window_cells", fails_for_one)
         tick = held.tick(BEGAN + DAY)
         assert tick.failed == {"broken": "RuntimeError: no such luck"}
         broken, well = tick.published.models
@@ -164,7 +165,7 @@ def test_ctrl_c_during_a_query_ends_the_cycle_and_is_no_failure_of_a_model(
 
     with line(tmp_path) as held:
         held.arrive(BEGAN, BEGAN + DAY, 1000)
-        monkeypatch.setattr(monitor.engine.cycle, "load_window_cells", stopped)
+        monkeypatch.setattr(monitor.engine.stages.live, "load_window_cells", stopped)
         with pytest.raises(KeyboardInterrupt):
             held.tick(BEGAN + DAY)
 
@@ -176,7 +177,7 @@ def test_a_failed_model_keeps_its_last_readings_on_show(tmp_path: Path, monkeypa
     with line(tmp_path) as held:
         held.arrive(BEGAN, BEGAN + DAY, 1000)
         before = held.tick(BEGAN + DAY, publish=False).published.models[0]
-        monkeypatch.setattr(monitor.engine.cycle, "load_window_cells", fails)
+        monkeypatch.setattr(monitor.engine.stages.live, "load_window_cells", fails)
         after = held.tick(BEGAN + DAY + HOUR, publish=False).published.models[0]
         assert after.problem == "OSError: gone"
         assert after.readings == before.readings

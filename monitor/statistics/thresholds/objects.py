@@ -81,7 +81,7 @@ def design_effects_of_recall(drawn: ObjectCounts, threshold: Floats, mapping: In
     sums = GroupSums(
         add(found), add(truths), add(found**2), add(found * truths), add(truths**2), add(np.ones(len(key)))
     )
-    largest = float(truths @ truths / truths.sum())
+    largest = float(ratio(np.asarray(truths @ truths), np.asarray(truths.sum()), 1.0))
     return np.maximum(ratio(sums.trials, sums.count_effective(CONFIDENCE), largest), 1.0)
 
 

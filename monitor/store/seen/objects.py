@@ -19,7 +19,9 @@ from monitor.store.sql import statement
 
 DRAWN = 50_000  # objects at most, about, from which it is estimated how alike those of one image are
 PLACED = 100_000  # detections at most, about, that say how well boxes lie
-Part = tuple[str, str | None, Slice]  # version, calibrator (None: without a detection none has a say), finest slice
+# version, calibrator, finest slice, whether its images have detections: of those that have none the calibrator is that of the
+# image before them
+Part = tuple[str, str, Slice, bool]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +99,7 @@ def shown_slices(store: ModelStore, objects: WindowObjects, finest: Slice) -> li
 def load_window_objects(store: ModelStore, start: datetime, end: datetime) -> WindowObjects:
     """The objects of labelled images observed in [start, end)."""
     span = {"model_id": store.model_id, "start": make_naive(start), "end": make_naive(end)}
-    store.execute(statement("objects_versionless"), span)
+    store.execute(statement("objects_blank"), span)
     counted = store.execute(statement("objects_counted"), span).fetchnumpy()
     every = max(1, -(-int(counted["n"].sum()) // DRAWN))
     drawn = store.execute(statement("objects_drawn"), {**span, "every": every}).fetchnumpy()
@@ -112,8 +114,10 @@ def load_window_objects(store: ModelStore, start: datetime, end: datetime) -> Wi
     )  # fmt: skip
     of_images = _Parts(store)
     codes = of_images.number(streams, images)
-    totals = dict(zip((of_images.parts[code] for code in codes.tolist()), images["n"].tolist(), strict=True))
-    uncut = _find_uncut(store, span, (finest for _, _, finest in totals))
+    totals: dict[Part, int] = {}
+    for code, n in zip(codes.tolist(), images["n"].tolist(), strict=True):
+        totals[of_images.parts[code]] = totals.get(of_images.parts[code], 0) + n
+    uncut = _find_uncut(store, span, (finest for _, _, finest, _ in totals))
     return WindowObjects(tuple(place.parts), counts, some, totals, uncut)
 
 
@@ -198,7 +202,7 @@ class _Parts:
             )
             labels = self._finest[slice_id].as_dict()
             finest = Slice.of({name: labels.get(name, MISSING) for name in self._dimensions})
-            part = (version, calibrator if predicted else None, finest)
+            part = (version, calibrator, finest, bool(predicted))
             if part not in self._known:
                 self._known[part] = len(self.parts)
                 self.parts.append(part)

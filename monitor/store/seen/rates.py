@@ -44,32 +44,32 @@ def rate_objects(
 ) -> Mapping[str, Floats]:
     """Per unit, at the thresholds in use: recall with its bounds, and false positives per labelled image, of which there are
     ``invented`` (units,). Objects of images without a detection are missed by every threshold; those of images that another
-    calibrator scored are left out. False positives per image are unknown without a table of images: who lists none does not
-    know of images on which nothing was found."""
+    calibrator scored, or would have, are left out. False positives per image are unknown without a table of images: who lists
+    none does not know of images on which nothing was found."""
     objects = held.objects
     if objects is None:
         return {}
     threshold = np.full(len(objects.parts), np.nan)
-    for number, (_, calibrator, finest) in enumerate(objects.parts):
-        decides = _decides(deciding, threshold_of, calibrator, finest)
+    for number, part in enumerate(objects.parts):
+        decides = _decides(deciding, threshold_of, part)
         threshold[number] = np.nan if decides is None else decides
     links = _link(store, held, objects)
     links = links[np.isfinite(threshold[links[:, 0]])]
     rates = recall_of_objects(objects.counts, objects.drawn, threshold, links, len(held.slices))
     if any(source.holds == "images" for source in store.model.source):
-        images = _images(
-            store, held, objects, lambda part: _decides(deciding, threshold_of, part[1], part[2]) is not None
-        )
+        images = _images(store, held, objects, lambda part: _decides(deciding, threshold_of, part) is not None)
         rates["fp_per_image"] = ratio(invented, images)
     return rates
 
 
-def _decides(
-    deciding: Sequence[ThresholdInUse], threshold_of: Decides, calibrator: str | None, finest: Slice
-) -> float | None:
-    if calibrator is not None:
+def _decides(deciding: Sequence[ThresholdInUse], threshold_of: Decides, part: Part) -> float | None:
+    """The threshold that decides on a part. Of images without a detection any that is in use for their slice, as long as the
+    images before them were scored by a calibrator in charge: that of another slice, where each has its own."""
+    _, calibrator, finest, is_predicted = part
+    if is_predicted:
         return threshold_of(finest, calibrator)
-    return 1.0 if any(each.scope.contains(finest) for each in deciding) else None
+    fitting = any(each.scope.contains(finest) for each in deciding)
+    return 1.0 if fitting and any(each.calibrator == calibrator for each in deciding) else None
 
 
 def _link(store: ModelStore, held: WindowCells, objects: WindowObjects) -> Ints:

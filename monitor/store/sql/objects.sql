@@ -111,35 +111,43 @@ WHERE m.is_reviewed AND NOT (f.ignored AND f.found_half IS NULL AND f.overlap IS
   AND coalesce(s.stream_id, t.stream_id) IS NOT NULL
 ORDER BY i.observed_at, d.image_id;
 
--- name: objects_versionless
--- labelled images of a window of which nobody says a version, with the stream of the one before them that has one
-CREATE OR REPLACE TEMP TABLE versionless AS
-WITH said AS (
-    SELECT l.observed_at, arg_min(l.stream_id, (s.version, s.calibrator)) AS stream_id
+-- name: objects_blank
+-- labelled images of a window without a detection, with the stream of the image before them that has one: of their version,
+-- where one is said
+CREATE OR REPLACE TEMP TABLE blank AS
+WITH seen AS (
+    SELECT s.version, l.observed_at, arg_max(l.stream_id, s.calibrator) AS stream_id
     FROM labelled_images AS l JOIN streams AS s USING (stream_id)
-    WHERE l.model_id = $model_id
-    GROUP BY l.observed_at
+    WHERE l.model_id = $model_id AND l.predicted AND l.observed_at < $end
+    GROUP BY ALL
 ),
-unsaid AS (
-    SELECT image_id, observed_at, slice_id, predicted
-    FROM labelled_images
-    WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND stream_id IS NULL
+every AS (SELECT observed_at, arg_min(stream_id, version) AS stream_id FROM seen GROUP BY observed_at),
+unseen AS (
+    SELECT l.image_id, l.observed_at, l.slice_id, l.stream_id, s.version
+    FROM labelled_images AS l LEFT JOIN streams AS s USING (stream_id)
+    WHERE l.model_id = $model_id AND l.observed_at >= $start AND l.observed_at < $end AND NOT l.predicted
 )
-SELECT u.image_id, u.slice_id, u.predicted,
-       coalesce(s.stream_id, (SELECT arg_min(stream_id, observed_at) FROM said)) AS stream_id
-FROM unsaid AS u
-ASOF LEFT JOIN said AS s ON u.observed_at >= s.observed_at;
+SELECT u.image_id, u.slice_id, coalesce(v.stream_id, f.stream_id, u.stream_id) AS stream_id
+FROM unseen AS u
+ASOF LEFT JOIN seen AS v ON u.version = v.version AND u.observed_at >= v.observed_at
+LEFT JOIN (SELECT version, arg_min(stream_id, observed_at) AS stream_id FROM seen GROUP BY version) AS f ON f.version = u.version
+WHERE u.stream_id IS NOT NULL
+UNION ALL
+SELECT u.image_id, u.slice_id, coalesce(e.stream_id, (SELECT arg_min(stream_id, observed_at) FROM every))
+FROM unseen AS u
+ASOF LEFT JOIN every AS e ON u.observed_at >= e.observed_at
+WHERE u.stream_id IS NULL;
 
 -- name: objects_rows
--- objects of a window, after objects_versionless
+-- objects of a window, after objects_blank
 SELECT image_id, observed_at, stream_id, predicted, class, slice_id, score
 FROM objects
-WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND stream_id IS NOT NULL
+WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND predicted
 UNION ALL
-SELECT o.image_id, o.observed_at, v.stream_id, o.predicted, o.class, o.slice_id, o.score
+SELECT o.image_id, o.observed_at, b.stream_id, o.predicted, o.class, o.slice_id, o.score
 FROM objects AS o
-JOIN versionless AS v USING (image_id)
-WHERE o.model_id = $model_id AND o.observed_at >= $start AND o.observed_at < $end AND o.stream_id IS NULL;
+JOIN blank AS b USING (image_id)
+WHERE o.model_id = $model_id AND o.observed_at >= $start AND o.observed_at < $end AND NOT o.predicted;
 
 -- name: objects_counted
 -- `bin`: -1 where none found it
@@ -161,9 +169,9 @@ SELECT coalesce(stream_id, -1) AS stream_id, predicted, slice_id, count(*) AS n
 FROM (
     SELECT stream_id, predicted, slice_id
     FROM labelled_images
-    WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND stream_id IS NOT NULL
+    WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND predicted
     UNION ALL
-    SELECT stream_id, predicted, slice_id FROM versionless
+    SELECT stream_id, false, slice_id FROM blank
 )
 GROUP BY ALL
 ORDER BY ALL;
@@ -204,11 +212,11 @@ WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end
 ORDER BY slice_id;
 
 -- name: objects_labelled
--- labelled images of a version and of slices of images, after objects_versionless; not those of which a sample cannot be had
+-- labelled images of a version and of slices of images, after objects_blank; not those of which a sample cannot be had
 SELECT l.image_id, epoch(l.observed_at) AS observed_at
 FROM labelled_images AS l
-LEFT JOIN versionless AS v USING (image_id)
-JOIN streams AS t ON t.stream_id = coalesce(l.stream_id, v.stream_id)
+LEFT JOIN blank AS v USING (image_id)
+JOIN streams AS t ON t.stream_id = coalesce(v.stream_id, l.stream_id)
 ANTI JOIN (
     SELECT s.group_id AS image_id
     FROM samples AS s
@@ -253,7 +261,9 @@ WITH judged AS (
     JOIN streams AS s USING (stream_id)
     LEFT JOIN decided AS c ON c.stream_id = p.stream_id AND c.class = p.class
     LEFT JOIN decided AS w ON w.stream_id = p.stream_id AND w.class = ''
-    WHERE p.model_id = $model_id AND NOT p.found AND p.score >= coalesce(c.threshold, w.threshold, 0)
+    WHERE p.model_id = $model_id AND NOT p.found
+      -- a calibrator that is not in charge has no threshold, and shows nothing; without any threshold all is shown
+      AND p.score >= coalesce(c.threshold, w.threshold, CASE WHEN NOT EXISTS (FROM deciding) THEN 0 END)
     QUALIFY row_number() OVER (ORDER BY p.observed_at DESC, p.score DESC, p.image_id, p.detection) <= $most
 )
 SELECT $model, j.version, j.image_id, j.observed_at, j.class, d.x1, d.y1, d.x2, d.y2, d.normalised, j.score, j.threshold, c.labels

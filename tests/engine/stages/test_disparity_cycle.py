@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 import pytest
 
-import monitor.engine.cycle
+import monitor.engine.stages.live
 from monitor.engine.cycle import Tick
 from monitor.engine.stages.measure import disparities_of
 from monitor.model import Alert, AlertState, Disparity, Slice
@@ -93,7 +93,7 @@ def test_disparities_are_computed_when_cells_moved_and_again_after_a_restart(
         asked.append(arguments[2])
         return disparities_of(*arguments)
 
-    monkeypatch.setattr(monitor.engine.cycle, "disparities_of", counted)
+    monkeypatch.setattr(monitor.engine.stages.live, "disparities_of", counted)
     now = BEGAN + DAY
     with line(tmp_path, section(tmp_path)) as held:
         held.arrive(BEGAN, now, 9000, planted=PLANTED)

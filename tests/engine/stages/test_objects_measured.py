@@ -209,16 +209,60 @@ def test_an_object_is_found_at_the_threshold_of_its_class(dimension: str, tmp_pa
     assert _own(found["", "all"], "threshold_recall") == (0.5,)
 
 
-def test_objects_of_images_that_another_calibrator_scored_are_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("blank_at", "recall", "images"), [("10:30", 0.5, 2), ("10:05", 1.0, 1), ("09:00", 1.0, 1)])
+def test_objects_of_images_that_another_calibrator_scored_are_left_out(
+    blank_at: str, recall: float, images: int, tmp_path: Path
+) -> None:
+    """Of an image without a detection it is the calibrator of the image before it that would have scored it."""
     detector = _detector(tmp_path)
+    times = {"a": "10:00", "b": "10:10", "c": blank_at, "d": "10:00"}
     _send(
-        detector, images=[an_image(name) for name in "abc"],
-        detections=[a_box("a", score=0.9, calibrator="old"), a_box("b", score=0.9, calibrator="new")],
-        truth=[a_box("a"), a_box("a", x=60), a_box("b"), a_box("c")],
+        detector, images=[an_image(name, observed_at=f"2026-03-10 {at}:00") for name, at in times.items()],
+        detections=[
+            a_box("a", score=0.9, calibrator="old"), a_box("b", score=0.9, calibrator="new"),
+            a_box("b", score=0.8, x=60, calibrator="new"), a_box("d", score=0.9, calibrator="old"),
+        ],
+        truth=[a_box("a"), a_box("a", x=60), a_box("b"), a_box("c"), a_box("d")],
     )  # fmt: skip
     reading = measured(detector, replace(USED, calibrator="new"))["", "all"]
-    # c, where nothing was found, is missed by every threshold
-    assert _own(reading, "threshold_recall", "fp_per_image", "truths") == (0.5, 0, 4)
+    assert _own(reading, "threshold_recall", "fp_per_image") == (recall, 1 / images)
+    assert _own(reading, "truths", "labelled_images") == (5, 4)
+
+
+def test_with_no_image_scored_by_a_calibrator_in_charge_nothing_is_known_at_its_threshold(tmp_path: Path) -> None:
+    """As right after a promotion: images without a detection are not all there is."""
+    detector = _detector(tmp_path)
+    _send(
+        detector, images=[an_image(name) for name in "abc"], detections=[a_box("a", score=0.9), a_box("b", score=0.9)],
+        truth=[a_box("a"), a_box("b"), a_box("c")],
+    )  # fmt: skip
+    reading = measured(detector, replace(USED, calibrator="new"))["", "all"]
+    assert _own(reading, *FOUND) == (None, None, None, 3, 3)
+    assert reading.metrics["threshold_recall_upper"] is None
+
+
+def test_images_without_a_detection_under_several_calibrators_are_all_counted(tmp_path: Path) -> None:
+    detector = _detector(tmp_path)
+    scored = {"a": "old", "c": "new", "e": "old"}
+    _send(
+        detector, images=[an_image(name, observed_at=f"2026-03-10 10:{place}0:00") for place, name in enumerate("abcdef")],
+        detections=[a_box(name, score=0.9, calibrator=calibrator) for name, calibrator in scored.items()],
+        truth=[a_box(name) for name in "abcdef"],
+    )  # fmt: skip
+    assert _own(measured(detector)["", "all"], "truths", "labelled_images") == (6, 6)
+
+
+def test_a_slice_with_a_calibrator_of_its_own_is_blind_at_its_own_threshold(tmp_path: Path) -> None:
+    detector = _detector(tmp_path)
+    _send(
+        detector,
+        images=[an_image("a", camera="c1"), an_image("b", camera="c2", observed_at="2026-03-10 11:00:00")],
+        detections=[a_box("a", score=0.9, calibrator="one")],
+        truth=[a_box("a"), a_box("b")],
+    )
+    scopes = {name: Slice.of({"camera": camera}) for name, camera in (("one", "c1"), ("two", "c2"))}
+    found = measured(detector, *(replace(USED, calibrator=name, scope=scope) for name, scope in scopes.items()))
+    assert _own(found["", "camera=c2"], "threshold_recall") == (0,)
 
 
 def test_crowds_are_no_objects_to_be_found(tmp_path: Path) -> None:
