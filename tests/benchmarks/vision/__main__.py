@@ -1,6 +1,7 @@
-"""``python -m tests.benchmarks.vision [speed] [promises] [recall] [jobs] [--scale tiny|small|full]``.
+"""``python -m tests.benchmarks.vision [speed] [cycle] [promises] [recall] [jobs] [--scale tiny|small|full]``.
 
-``speed``: matching and tuning on 100,000 detections. ``promises``: how often promises of a detector are broken when images are
+``speed``: matching and tuning on 100,000 detections. ``cycle``: a whole cycle over 10,000 new ones on 100,000 that are
+known. ``promises``: how often promises of a detector are broken when images are
 drawn anew. ``recall``: what a promise leaves of COCO's persons, as logged and with the NMS IoU chosen too. ``jobs``: how often
 promises are broken that whole jobs made, from files to the artefact.
 """
@@ -16,6 +17,7 @@ from monitor.statistics.thresholds.policies import parse_policy
 from monitor.vision.labelled import LabelledBoxes, count_boxes
 from monitor.vision.promises import attempt_promise
 from tests.benchmarks.figures import console, machine, table
+from tests.benchmarks.vision.cycle import measure_cycle
 from tests.benchmarks.vision.jobs import play_jobs
 from tests.benchmarks.vision.play import Played, play_promises, splits
 from tests.benchmarks.vision.speed import measure_speed
@@ -31,12 +33,13 @@ class Size:
     coco_runs: int
     splits: int
     jobs: int
+    images: int  # new ones of a cycle
 
 
 SIZES = {
-    "tiny": Size(5_000, 1, 5, 1, 1, 2),
-    "small": Size(100_000, 3, 100, 10, 20, 100),
-    "full": Size(100_000, 9, 1000, 200, 20, 1000),
+    "tiny": Size(5_000, 1, 5, 1, 1, 2, 30),
+    "small": Size(100_000, 3, 100, 10, 20, 100, 500),
+    "full": Size(100_000, 9, 1000, 200, 20, 1000, 500),
 }
 PROMISES = ("precision>=0.95", "precision>=0.9", "recall>=0.6", "fp_per_image<=0.1")
 TARGET = parse_policy("precision>=0.95")
@@ -45,6 +48,11 @@ TARGET = parse_policy("precision>=0.95")
 def show_speed(size: Size) -> None:
     """Print one table."""
     console().print(table(measure_speed(size.detections, size.repeats), f"speed ({machine()})"))
+
+
+def show_cycle(size: Size) -> None:
+    """Print one table."""
+    console().print(table(measure_cycle(size.images, size.repeats), f"a cycle ({machine()})"))
 
 
 def show_promises(size: Size) -> None:
@@ -111,7 +119,7 @@ def show_jobs(size: Size) -> None:
 
 
 SHOWS: dict[str, Callable[[Size], None]] = {
-    "speed": show_speed, "promises": show_promises, "recall": show_recall, "jobs": show_jobs,
+    "speed": show_speed, "cycle": show_cycle, "promises": show_promises, "recall": show_recall, "jobs": show_jobs,
 }  # fmt: skip
 
 

@@ -56,5 +56,6 @@ def test_the_benchmark_runs_at_tiny_scale() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.vision", "--scale", "tiny"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
-    for told in ("jobs over 600 images", "match with the objects", "single classes", "as logged", "score × NMS IoU"):
+    scans = "DuckDB's own scan"
+    for told in (scans, "jobs over 600 images", "match with the objects", "single classes", "as logged", "score × NMS IoU"):
         assert told in found.stdout
