@@ -142,7 +142,7 @@ def _read(
     held = load_holdings(store)
     logits, label_index, said = match_class_logits(rows["logits"], rows["label"], predicted, outcome, store.model, held)
     missed, images = (None, None) if beyond is None else (beyond.missed, beyond.images)
-    group, of_missed, of_images = _group_codes(
+    group, (of_missed, of_images) = _group_codes(
         rows["group_id"], *(() if each is None else each["image_id"] for each in (missed, images))
     )
     samples = Samples(
@@ -181,9 +181,7 @@ def _names(column: object) -> NDArray[np.str_] | None:
     return None if absent.all() else np.where(absent, "", np.ma.getdata(texts).astype(str))
 
 
-def _group_codes(
-    column: object, *beyond: Sequence[str]
-) -> tuple[NDArray[np.int64] | None, *tuple[NDArray[np.int64], ...]]:
+def _group_codes(column: object, *beyond: Sequence[str]) -> tuple[NDArray[np.int64] | None, list[NDArray[np.int64]]]:
     """Codes of equal group ids; −1 where a sample has none; None when none has and there is nothing ``beyond``. And those of
     what is beyond, whose groups may have no sample."""
     texts: np.ma.MaskedArray[Any, Any] = np.ma.asarray(column)
@@ -192,7 +190,7 @@ def _group_codes(
     _, found = np.unique(np.concatenate(held), return_inverse=True)
     own, *others = np.split(found.reshape(-1).astype(np.int64), np.cumsum([len(each) for each in held])[:-1])
     if absent.all() and not any(map(len, others)):
-        return None, *others
+        return None, others
     codes = np.full(len(texts), -1, dtype=np.int64)
     codes[~absent] = own
-    return codes, *others
+    return codes, others

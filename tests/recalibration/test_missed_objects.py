@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,11 @@ def _samples(stream: Stream, seed: int, images: int = 400, missed: int = 300) ->
         samples, group=group, observed_at=time, predicted_class=names[rng.integers(0, 2, 10 * images)],
         missed=Missed(of, np.where(of < images, of, of - images + 0.5) * 60.0, names[rng.integers(0, 2, missed)]),
     )  # fmt: skip
+
+
+def _images(count: int, seconds: int = 60) -> LabelledImages:
+    """So many labelled images, one each ``seconds``."""
+    return LabelledImages(np.arange(count), np.arange(count, dtype=np.float64) * seconds)
 
 
 @pytest.mark.parametrize("policy", ["f1", "fbeta:2", "recall>=0.5", "cost:fp=1,fn=4"])
@@ -160,7 +166,7 @@ def test_the_store_gives_the_objects_that_nothing_found_of_the_images_that_are_t
 def test_false_positives_are_per_labelled_image_also_of_those_with_nothing_in_them(stream: Stream) -> None:
     early, late = _samples(stream, 10), _samples(stream, 11)
     assert late.group is not None
-    every = LabelledImages(np.arange(2000), np.arange(2000) * 60.0)
+    every = _images(2000, 60)
     with_some = len(np.unique(late.group))
     for images, divisor in ((None, with_some), (every, 2000)):
         own = replace(late, images=images)
@@ -192,7 +198,7 @@ def test_false_positives_are_per_labelled_image_also_of_those_with_nothing_in_th
 
 def test_false_positives_of_a_class_are_per_labelled_image_of_all(stream: Stream) -> None:
     early, late = _samples(stream, 12), _samples(stream, 13)
-    late = replace(late, images=LabelledImages(np.arange(1000), np.arange(1000) * 60.0))
+    late = replace(late, images=_images(1000, 60))
     model = _model("fp_per_image<=0.5", 'per = ["predicted_class"]')
     decided, _ = choose_thresholds(model, Slice(), Identity(), early, late, "id", NOW)
     assert [each.threshold.class_name for each in decided] == ["", "car", "dog"]
@@ -205,7 +211,7 @@ def test_false_positives_of_a_class_are_per_labelled_image_of_all(stream: Stream
 
 def test_a_labelled_image_goes_where_its_detections_go(stream: Stream) -> None:
     samples = _samples(stream, 14)
-    samples = replace(samples, images=LabelledImages(np.arange(700), np.arange(700) * 40.0))
+    samples = replace(samples, images=_images(700, 40))
     parts = [part.images for part in split_windows(samples, 0.4, thresholds=True)]
     assert all(part is not None and len(part) for part in parts)
     assert sum(len(part) for part in parts if part is not None) == 700
@@ -228,7 +234,7 @@ def test_the_store_gives_all_labelled_images_where_a_source_lists_images(
     empty = [f"e{number:03d}" for number in range(50)]
     if "images" in sources:
         detector.send("images", *map(an_image, (*names, *empty, "open")))
-    time = {} if "images" in sources else {"observed_at": NOW - timedelta(hours=1)}
+    time: dict[str, Any] = {} if "images" in sources else {"observed_at": NOW - timedelta(hours=1)}
     detector.send(
         "detections", *(a_box(name, x=40, score=0.3 + 0.005 * number, **time) for number, name in enumerate(names))
     )
