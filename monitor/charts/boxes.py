@@ -12,8 +12,8 @@ AS_LOGGED = 1.0  # the NMS IoU at which nothing is suppressed
 _RATES = (("precision", BLUE, [1, 0]), ("recall", AMBER, [7, 3]), ("F1", VIOLET, [2, 3]))  # line, colour, dashes
 _SHADES = ("#86b9f5", "#5b95d6", "#2f6db3", "#6a4a9c", "#a65fa8", "#c06a4a", "#8a5a00", "#5b646e")  # of NMS IoUs
 # where the key of the NMS IoUs stands: all eight fit
-_BESIDE = {"orient": "right", "direction": "vertical", "offset": 10}
-_ABOVE = {"offset": 6, "columns": 4}
+_BESIDE: dict[str, Any] = {"orient": "right", "direction": "vertical", "offset": 10}
+_ABOVE: dict[str, Any] = {"offset": 6, "columns": 4}
 _UNIT = alt.Scale(domain=[0, 1], nice=False)
 
 
@@ -135,7 +135,7 @@ def _per_image(
     return alt.layer(*layers).properties(title=_title("false positives per image"))
 
 
-def _by_suppression(known: Sequence[float], place: Mapping[str, Any] | None) -> alt.Color:
+def _by_suppression(known: Sequence[float], place: dict[str, Any] | None) -> alt.Color:
     """The colour of an NMS IoU; its key stands in one panel for all of them."""
     names = [name_suppression(each) for each in known]
     key = None if len(known) < 2 or place is None else alt.Legend(**{**KEY, "title": "NMS IoU", **place})

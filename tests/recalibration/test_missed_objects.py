@@ -46,6 +46,11 @@ def _samples(stream: Stream, seed: int, images: int = 400, missed: int = 300) ->
     )  # fmt: skip
 
 
+def _images(count: int, seconds: int = 60) -> LabelledImages:
+    """So many labelled images, one each ``seconds``."""
+    return LabelledImages(np.arange(count), np.arange(count, dtype=np.float64) * seconds)
+
+
 @pytest.mark.parametrize("policy", ["f1", "fbeta:2", "recall>=0.5", "cost:fp=1,fn=4"])
 def test_policies_that_rest_on_recall_are_answered_and_count_the_missed(policy: str, stream: Stream) -> None:
     early, late = _samples(stream, 1), _samples(stream, 2)
@@ -161,7 +166,7 @@ def test_the_store_gives_the_objects_that_nothing_found_of_the_images_that_are_t
 def test_false_positives_are_per_labelled_image_also_of_those_with_nothing_in_them(stream: Stream) -> None:
     early, late = _samples(stream, 10), _samples(stream, 11)
     assert late.group is not None
-    every = LabelledImages(np.arange(2000), 60.0 * np.arange(2000.0))
+    every = _images(2000, 60)
     with_some = len(np.unique(late.group))
     for images, divisor in ((None, with_some), (every, 2000)):
         own = replace(late, images=images)
@@ -193,7 +198,7 @@ def test_false_positives_are_per_labelled_image_also_of_those_with_nothing_in_th
 
 def test_false_positives_of_a_class_are_per_labelled_image_of_all(stream: Stream) -> None:
     early, late = _samples(stream, 12), _samples(stream, 13)
-    late = replace(late, images=LabelledImages(np.arange(1000), 60.0 * np.arange(1000.0)))
+    late = replace(late, images=_images(1000, 60))
     model = _model("fp_per_image<=0.5", 'per = ["predicted_class"]')
     decided, _ = choose_thresholds(model, Slice(), Identity(), early, late, "id", NOW)
     assert [each.threshold.class_name for each in decided] == ["", "car", "dog"]
@@ -206,7 +211,7 @@ def test_false_positives_of_a_class_are_per_labelled_image_of_all(stream: Stream
 
 def test_a_labelled_image_goes_where_its_detections_go(stream: Stream) -> None:
     samples = _samples(stream, 14)
-    samples = replace(samples, images=LabelledImages(np.arange(700), 40.0 * np.arange(700.0)))
+    samples = replace(samples, images=_images(700, 40))
     parts = [part.images for part in split_windows(samples, 0.4, thresholds=True)]
     assert all(part is not None and len(part) for part in parts)
     assert sum(len(part) for part in parts if part is not None) == 700

@@ -64,7 +64,13 @@ def recall_of_objects(
 
 def design_effects_of_recall(drawn: ObjectCounts, threshold: Floats, mapping: Ints, units: int) -> Floats:
     """(units,), at least 1: the variance of recall between images over that of as many independent objects, with the quantile
-    that few images call for (``GroupSums.count_effective``)."""
+    that few images call for (``GroupSums.count_effective``).
+
+    >>> from monitor.statistics.cells import bin_of
+    >>> alike = ObjectCounts(np.zeros(40, np.int64), bin_of([0.9, 0.1] * 20), np.ones(40), np.repeat(np.arange(10), 4))
+    >>> design_effects_of_recall(alike, np.full(1, 0.5), np.array([[0, 0]]), 1).round(2).tolist()
+    [1.25]
+    """
     if drawn.group is None or not len(drawn.group):
         return np.ones(units)
     rows, unit = expand_units(drawn.part, mapping)
