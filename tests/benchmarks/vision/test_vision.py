@@ -57,5 +57,12 @@ def test_the_benchmark_runs_at_tiny_scale() -> None:
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     scans = "DuckDB's own scan"
-    for told in (scans, "jobs over 600 images", "match with the objects", "single classes", "as logged", "score × NMS IoU"):
+    for told in (
+        scans,
+        "jobs over 600 images",
+        "match with the objects",
+        "single classes",
+        "as logged",
+        "score × NMS IoU",
+    ):
         assert told in found.stdout
