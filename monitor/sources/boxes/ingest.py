@@ -143,15 +143,18 @@ def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime) -
     note_undated(store, source, now)
     store.execute(statement("box_truth_incomplete"))
     _say_images(store, "truth", now)
-    own = {"model_id": store.model_id, "now": make_naive(now)}
+    own: dict[str, object] = {"model_id": store.model_id, "now": make_naive(now)}
+    own["horizon"] = store.model.label_horizon.total_seconds()
     run_script(store.connection, "box_truth_said", own)
-    rows = store.execute(statement("box_truth_counts"), {"model_id": store.model_id}).fetchall()
+    rows = store.execute(statement("box_truth_counts")).fetchall()
     counts = {file: (0, labelled, known, corrected) for file, _, labelled, known, corrected, _ in rows}
     pulled.duplicates += sum(known for _, _, known, _ in counts.values())
     for file, images, _, _, _, other in rows:
         if other > TOLD_SHARE * images:
             pulled.problems.append(Problem(file, "replaced_truth", _other_truth(file, other, images)))
     run_script(store.connection, "box_truth_replace", own)
+    for file, images in store.execute(statement("box_truth_undated"), {"model_id": store.model_id}).fetchall():
+        pulled.problems.append(Problem(file, "replaced_truth", _undated_truth(file, images)))
     return counts
 
 
@@ -160,6 +163,13 @@ def _other_truth(file: str, other: int, images: int) -> str:
         f"{file}: of {other:,} of its {quantity(images, 'image')} another file said another truth, which this one takes the "
         "place of: the truth of an image is all that one file says of it. Where files have parts of it, such as a class each, "
         "put them into one"
+    )
+
+
+def _undated_truth(file: str, images: int) -> str:
+    return (
+        f"{file}: gives the truth of {quantity(images, 'image')} no labelled_at, of which another file gave another truth with "
+        "one: that one is kept. Where this file is a correction, give it labelled_at"
     )
 
 

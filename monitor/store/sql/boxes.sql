@@ -204,7 +204,7 @@ FROM (SELECT DISTINCT file, image_id FROM staged WHERE reason IS NOT NULL AND im
 WHERE staged.reason IS NULL AND staged.file = c.file AND staged.image_id = c.image_id;
 
 -- name: box_truth_said
--- the truth of an image as each file says it: a set; of several files the later, by labelled_at, else by arrival
+-- the truth of an image as each file says it: a set; of several files the later, by labelled_at where one has it, else by arrival
 CREATE OR REPLACE TEMP TABLE box_every AS
 SELECT image_id, file, number_of_file(min(position), file) AS file_id, max(labelled_at) AS labelled_at, min(row) AS row,
        min(position) AS position, count(*) AS seen,
@@ -214,18 +214,52 @@ FROM staged
 WHERE reason IS NULL
 GROUP BY image_id, file;
 
-CREATE OR REPLACE TEMP TABLE box_changed AS
-SELECT n.*, o.row_key
-FROM (
-    FROM box_every
-    QUALIFY row_number() OVER (PARTITION BY image_id ORDER BY labelled_at DESC NULLS FIRST, position DESC) = 1
-) AS n
+CREATE OR REPLACE TEMP TABLE box_compared AS
+SELECT e.*, o.row_key, o.content AS known_content, o.dated AS known_dated, o.labelled_at AS known_at, o.file_id AS known_by,
+       -- truth from before what is known is an old file sent again, and truth of no time is older than any that has one: it
+       -- takes nothing back, except what its own file said before
+       coalesce(o.dated AND o.file_id IS DISTINCT FROM e.file_id
+                AND (e.labelled_at < o.labelled_at OR (e.labelled_at IS NULL AND o.file_id IS NOT NULL)), false) AS is_old
+FROM box_every AS e
 LEFT JOIN (
     SELECT rowid AS row_key, * FROM reviews WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
-) AS o USING (image_id)
--- truth from before what is known is an old file sent again: it takes nothing back
-WHERE o.row_key IS NULL OR o.file_id IS NULL
-   OR (n.content <> o.content AND NOT coalesce(o.dated AND n.labelled_at < o.labelled_at, false));
+) AS o USING (image_id);
+
+CREATE OR REPLACE TEMP TABLE box_late AS
+SELECT c.image_id, c.file, coalesce(c.labelled_at, $now) AS labelled_at, t.observed_at, c.content = c.known_content AS is_known
+FROM box_compared AS c
+JOIN (
+    SELECT image_id, arg_min(observed_at, said_by) FILTER (observed_at IS NOT NULL) AS observed_at
+    FROM images
+    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
+    GROUP BY image_id
+) AS t USING (image_id)
+WHERE coalesce(c.labelled_at, $now) - t.observed_at > to_seconds($horizon);
+
+-- what comes later than label_horizon replaces nothing, and what is known stays known when it is said again
+UPDATE staged SET reason = 'label_too_late', observed_at = i.observed_at, labelled_at = i.labelled_at
+FROM box_late AS i
+WHERE staged.reason IS NULL AND staged.image_id = i.image_id AND staged.file = i.file AND NOT coalesce(i.is_known, false);
+
+UPDATE box_compared SET labelled_at = CASE WHEN known_dated THEN known_at END
+WHERE (image_id, file) IN (SELECT (image_id, file) FROM box_late WHERE is_known);
+
+DELETE FROM box_compared WHERE (image_id, file) IN (SELECT (image_id, file) FROM box_late WHERE NOT coalesce(is_known, false));
+
+CREATE OR REPLACE TEMP TABLE box_changed AS
+SELECT image_id, file, file_id, row, position, content, row_key,
+       CASE WHEN keeps_time THEN known_at ELSE coalesce(labelled_at, $now) END AS labelled_at,
+       CASE WHEN keeps_time THEN known_dated ELSE labelled_at IS NOT NULL END AS dated
+FROM (
+    -- truth that is said again, by a file that gives it no later time
+    SELECT *, coalesce(content = known_content AND NOT (known_by IS NOT DISTINCT FROM file_id AND labelled_at IS NOT NULL)
+                       AND NOT coalesce(labelled_at > known_at OR (labelled_at IS NOT NULL AND NOT known_dated), false), false)
+                  AS keeps_time
+    FROM box_compared
+    QUALIFY row_number() OVER (PARTITION BY image_id ORDER BY labelled_at DESC NULLS LAST, position DESC) = 1
+)
+WHERE row_key IS NULL OR (content <> known_content AND NOT is_old)
+   OR (content = known_content AND (known_by IS NULL OR (NOT keeps_time AND (NOT known_dated OR labelled_at <> known_at))));
 
 -- name: box_truth_replace
 DELETE FROM reviews WHERE rowid IN (SELECT row_key FROM box_changed WHERE row_key IS NOT NULL);
@@ -233,7 +267,7 @@ DELETE FROM reviews WHERE rowid IN (SELECT row_key FROM box_changed WHERE row_ke
 DELETE FROM truths WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_changed);
 
 INSERT INTO reviews
-SELECT $model_id, image_id, coalesce(labelled_at, $now), labelled_at IS NOT NULL, content, file_id, row, $now FROM box_changed;
+SELECT $model_id, image_id, labelled_at, dated, content, file_id, row, $now FROM box_changed;
 
 INSERT INTO truths
 SELECT $model_id, s.image_id, row_number() OVER (PARTITION BY s.image_id ORDER BY s.position) - 1, s.class, s.x1, s.y1, s.x2,
@@ -243,6 +277,15 @@ JOIN box_changed AS c ON c.image_id = s.image_id AND c.file = s.file
 WHERE s.reason IS NULL AND s.class IS NOT NULL;
 
 INSERT INTO images_touched SELECT $model_id, image_id FROM box_changed;
+
+-- name: box_truth_undated
+-- by file: its images whose truth it gives no time, and of which another is known that has one
+SELECT e.file, count(*)
+FROM box_compared AS e
+JOIN (FROM reviews WHERE model_id = $model_id) AS r USING (image_id)
+WHERE e.labelled_at IS NULL AND r.dated AND r.content <> e.content AND r.file_id IS DISTINCT FROM e.file_id
+GROUP BY e.file
+ORDER BY e.file;
 
 -- name: box_truth_gone
 CREATE OR REPLACE TEMP TABLE box_gone AS
@@ -305,12 +348,10 @@ ORDER BY n.file;
 -- the same of truth: by file its images; truths of images that had none, that say what is known, that say otherwise; and
 -- images of which another file said otherwise
 WITH compared AS (
-    SELECT e.file, e.file_id, e.seen, e.content, coalesce(lag(e.content) OVER turns, r.content) AS before,
-           coalesce(lag(e.file_id) OVER turns, r.file_id) AS before_by,
-           coalesce(r.dated AND e.labelled_at < r.labelled_at, false) AS is_old
-    FROM box_every AS e
-    LEFT JOIN (FROM reviews WHERE model_id = $model_id) AS r USING (image_id)
-    WINDOW turns AS (PARTITION BY image_id ORDER BY e.labelled_at NULLS LAST, e.position)
+    SELECT e.file, e.file_id, e.seen, e.content, coalesce(lag(e.content) OVER turns, e.known_content) AS before,
+           coalesce(lag(e.file_id) OVER turns, e.known_by) AS before_by, e.is_old
+    FROM box_compared AS e
+    WINDOW turns AS (PARTITION BY image_id ORDER BY e.labelled_at NULLS FIRST, e.position)
 )
 SELECT file, count(*), coalesce(sum(seen) FILTER (before IS NULL), 0)::BIGINT,
        coalesce(sum(seen) FILTER (content = before OR is_old), 0)::BIGINT,
