@@ -42,23 +42,31 @@ GROUP BY image_id;
 
 -- name: box_review
 -- each file's boxes in numbers; `small`: as shares of an image are; `cornered`: could well be two corners, `sized`: a corner
--- and a size; `outside`: reach beyond their image, where its size is known or they are shares of it
+-- and a size; of those whose image has a known size or that are shares of it: `beyond`: reach over its edge, `far`: so much
+-- that another layout may be meant
 SELECT file, any_value(read_as), bool_or(listed), count(*), count(*) FILTER (small), count(*) FILTER (cornered),
-       count(*) FILTER (NOT (x2 > x1 AND y2 > y1)), count(*) FILTER (outside), count(outside),
+       count(*) FILTER (NOT (x2 > x1 AND y2 > y1)), count(*) FILTER (far), count(*) FILTER (beyond), count(beyond),
        count(*) FILTER (score > 1.00001 AND score <= 100), count(score),
        count(score) FILTER (reason IS NULL), count(*) FILTER (reason IS NULL AND score > 0.0100001)
 FROM (
-    SELECT s.file, s.reason, s.read_as, s.listed, s.x1, s.y1, s.x2, s.y2, greatest(s.score, coalesce(s.raw_score, s.score)) AS score,
-        greatest(abs(given[1]), abs(given[2]), abs(given[3]), abs(given[4])) <= 1.5 AS small,
-        given[3] > given[1] AND given[4] > given[2] AS cornered,
-        CASE WHEN small THEN x1 < -0.01 OR y1 < -0.01 OR x2 > 1.01 OR y2 > 1.01
-             ELSE x1 < -greatest(1, z.width / 100) OR y1 < -greatest(1, z.height / 100)
-                  OR x2 > z.width + greatest(1, z.width / 100) OR y2 > z.height + greatest(1, z.height / 100) END AS outside
-    FROM staged AS s
-    LEFT JOIN box_sizes AS z USING (image_id)
-    WHERE len(given) = 4 AND coalesce(s.reason, 'bad_box') IN ('bad_box', 'score_outside_0_1')
-      AND isfinite(given[1]) AND isfinite(given[2]) AND isfinite(given[3]) AND isfinite(given[4])
-      AND NOT (given[3] = 0 AND given[4] = 0)
+    SELECT *, beyond AND (inside < 0.5 OR (inside < 0.75 AND over > 0.05)) AS far
+    FROM (
+        SELECT *, box_inside(x1, y1, x2, y2, wide, high) AS inside, box_over(x1, y1, x2, y2, wide, high) AS over,
+               is_beyond(x1, y1, x2, y2, wide, high, CASE WHEN small THEN 0.01 ELSE 1 END, CASE WHEN small THEN 0.01 ELSE 1 END)
+                   AS beyond
+        FROM (
+            SELECT s.file, s.reason, s.read_as, s.listed, s.x1, s.y1, s.x2, s.y2,
+                greatest(s.score, coalesce(s.raw_score, s.score)) AS score,
+                greatest(abs(given[1]), abs(given[2]), abs(given[3]), abs(given[4])) <= 1.5 AS small,
+                given[3] > given[1] AND given[4] > given[2] AS cornered,
+                CASE WHEN small THEN 1 ELSE z.width END AS wide, CASE WHEN small THEN 1 ELSE z.height END AS high
+            FROM staged AS s
+            LEFT JOIN box_sizes AS z USING (image_id)
+            WHERE len(given) = 4 AND coalesce(s.reason, 'bad_box') IN ('bad_box', 'score_outside_0_1')
+              AND isfinite(given[1]) AND isfinite(given[2]) AND isfinite(given[3]) AND isfinite(given[4])
+              AND NOT (given[3] = 0 AND given[4] = 0)
+        )
+    )
 )
 GROUP BY file
 ORDER BY file;
@@ -67,18 +75,18 @@ ORDER BY file;
 UPDATE staged SET normalised = list_contains($files, file) WHERE layout IS NOT NULL;
 
 -- name: box_outside
+-- boxes most of which lies outside of their image; others that reach over its edge are cut where they are matched
 UPDATE staged SET reason = 'box_outside_image'
 FROM (
     SELECT s.position,
         CASE WHEN s.normalised THEN 1 ELSE z.width END AS wide, CASE WHEN s.normalised THEN 1 ELSE z.height END AS high,
-        CASE WHEN s.normalised THEN greatest(0.01, coalesce(1 / z.width, 0)) ELSE greatest(1, z.width / 100) END AS x_slack,
-        CASE WHEN s.normalised THEN greatest(0.01, coalesce(1 / z.height, 0)) ELSE greatest(1, z.height / 100) END AS y_slack
+        CASE WHEN s.normalised THEN coalesce(1 / z.width, 0) ELSE 1 END AS x_pixel,
+        CASE WHEN s.normalised THEN coalesce(1 / z.height, 0) ELSE 1 END AS y_pixel
     FROM staged AS s
     LEFT JOIN box_sizes AS z USING (image_id)
     WHERE s.reason IS NULL AND s.layout IS NOT NULL
 ) AS i
-WHERE staged.position = i.position
-  AND (x1 < -x_slack OR y1 < -y_slack OR x2 > wide + x_slack OR y2 > high + y_slack);
+WHERE staged.position = i.position AND is_outside(x1, y1, x2, y2, wide, high, x_pixel, y_pixel);
 
 -- name: box_times_conflicting
 -- of one image a file says one time, and no other file says another: else ids come again, and two images would be one
@@ -189,6 +197,17 @@ ORDER BY position;
 
 INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_changed;
 
+-- name: box_versions
+-- images that have detections of several versions
+SELECT count(*), min(image_id), any_value(versions)
+FROM (
+    SELECT image_id, list(DISTINCT version ORDER BY version) AS versions
+    FROM detections
+    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_changed) AND version IS NOT NULL
+    GROUP BY image_id
+    HAVING count(DISTINCT version) > 1
+);
+
 -- name: box_detections_gone
 -- detections of files that were written anew which these no longer say
 CREATE OR REPLACE TEMP TABLE box_gone AS
@@ -202,6 +221,18 @@ WHERE d.model_id = $model_id AND list_contains($files, d.file_id)
 UPDATE staged SET reason = 'incomplete_truth'
 FROM (SELECT DISTINCT file, image_id FROM staged WHERE reason IS NOT NULL AND image_id IS NOT NULL) AS c
 WHERE staged.reason IS NULL AND staged.file = c.file AND staged.image_id = c.image_id;
+
+-- name: box_repeated
+-- rows that say the same detection or object of an image once more, by file: they count once
+CREATE OR REPLACE TEMP TABLE box_again AS
+SELECT position, file
+FROM staged
+WHERE reason IS NULL AND class IS NOT NULL
+QUALIFY row_number() OVER (
+    PARTITION BY file, image_id, class, detection_id, score, raw_score, version, calibrator, x1, y1, x2, y2, crowd
+    ORDER BY labelled_at DESC NULLS LAST, position) > 1;
+
+DELETE FROM staged WHERE position IN (SELECT position FROM box_again);
 
 -- name: box_truth_said
 -- the truth of an image as each file says it: a set; of several files the later, by labelled_at where one has it, else by arrival
