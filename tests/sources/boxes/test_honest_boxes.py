@@ -19,13 +19,13 @@ def _reasons(brought: dict[str, Any]) -> list[str]:
 
 
 def _large(name: str, way: str) -> Row:
-    box: Row = {
+    boxes: dict[str, Row] = {
         "named": {"x": 20, "y": 20, "w": 600, "h": 440},
         "over the edge": {"x": 20, "y": 20, "w": 630, "h": 450},
         "shares": {"cx": 0.5, "cy": 0.5, "w": 0.9, "h": 0.9},
         "list": {"box": [20, 20, 600, 440]},
-    }[way]
-    return {"image_id": name, "class": "cat", **box}
+    }
+    return {"image_id": name, "class": "cat", **boxes[way]}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a detection is known by and what it scored stays, whatever is learnt of its image later."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ SCORES = "SELECT score, raw_score, calibrator FROM samples JOIN streams USING (s
     ],
 )
 def test_images_whose_ids_have_a_mark_of_their_own_are_not_mixed_up(
-    one: tuple[str, str, dict[str, object]], other: tuple[str, str, dict[str, object]], tmp_path: Path
+    one: tuple[str, str, dict[str, Any]], other: tuple[str, str, dict[str, Any]], tmp_path: Path
 ) -> None:
     detector = Detector(tmp_path)
     detector.send("images", an_image(one[0]), an_image(other[0]))
