@@ -90,6 +90,8 @@ def _cuts(types: Mapping[str, str], slices: Sequence[str]) -> str:
 def _box_sql(types: Mapping[str, str], boxes: BoxLayout) -> tuple[str, str]:
     """SQL: how the row gives its box (NULL: it says none; ``list``; a layout); and its four numbers as DOUBLE[]."""
     cases = []
+    # of two layouts that share w and h the first two numbers tell which, where a table has the columns of both
+    partial: list[tuple[str, str, str]] = []
     if "box" in types:
         column = quote_name("box")
         if types["box"] == "VARCHAR":
@@ -102,9 +104,11 @@ def _box_sql(types: Mapping[str, str], boxes: BoxLayout) -> tuple[str, str]:
         cases.append(("list", f"coalesce({said}, false)", value))
     for named, names in BOX_COLUMNS.items():
         if set(names) <= set(types):
-            says = " OR ".join(_has(name, types) for name in names)
+            says, corner = (" OR ".join(_has(name, types) for name in some) for some in (names, names[:2]))
             values = ", ".join(f"TRY_CAST({quote_name(name)} AS DOUBLE)" for name in names)
-            cases.append((named, f"({says})", f"[{values}]"))
+            cases.append((named, f"({corner})", f"[{values}]"))
+            partial.append((named, f"({says})", f"[{values}]"))
+    cases += partial
     if not cases:
         return "NULL::VARCHAR", "NULL::DOUBLE[]"
     layout = " ".join(f"WHEN {said} THEN {quote_text(name)}" for name, said, _ in cases)

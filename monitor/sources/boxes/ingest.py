@@ -19,9 +19,9 @@ import duckdb
 from monitor.config.boxes import BOX_HOLDS as BOX_HOLDS
 from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem, ProblemReason
-from monitor.model.wording import quantity
+from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import Batch
-from monitor.sources.boxes.stage import SAID_BY, keep_records, review_boxes, stage_boxes
+from monitor.sources.boxes.stage import BOXES_CUT, SAID_BY, keep_records, review_boxes, stage_boxes
 from monitor.sources.formats.boxes.categories import remember_categories
 from monitor.sources.ingest.file_numbers import load_file_numbers, number_files
 from monitor.sources.ingest.ingest import RefusedError, quarantine_rows
@@ -70,6 +70,8 @@ def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: 
             store.execute(statement("match_all"), {"model_id": store.model_id})
         if contrary:
             pulled.problems.append(Problem(source, "several_names", contrary))
+        if BOXES_CUT in found.facts:
+            pulled.problems.append(Problem(source, "boxes_cut", _cut_boxes(int(found.facts[BOXES_CUT]))))
         for fact, value in found.facts.items():
             store_fact(connection, store.model_id, source, fact, value, now)
         if pulled.problems:
@@ -86,6 +88,13 @@ def _stage(store: ModelStore, batch: Batch, now: datetime) -> int:
         if not blames_the_file(error):
             raise
         raise SourceError(str(error).splitlines()[0]) from error
+
+
+def _cut_boxes(count: int) -> str:
+    return (
+        f"boxes that reach over the edge of their image ({count:,} came now) are cut there as they are matched, from now "
+        "on; those that lie mostly outside are set aside (box_outside_image)"
+    )
 
 
 FileCounts = Mapping[str, tuple[int, int, int, int]]  # file → rows that are new, labels, known, corrections
@@ -117,6 +126,7 @@ def _take_detections(store: ModelStore, source: str, pulled: Pulled, now: dateti
         "model_id": store.model_id, "now": make_naive(now), "applies": store.model.recalibration.apply == "monitor"
     }  # fmt: skip
     store.execute(statement("box_ids_conflicting"))
+    _count_repeated(store, pulled, "detection")
     run_script(store.connection, "box_detections_said", own)
     rows = store.execute(statement("box_detection_counts"), {"model_id": store.model_id}).fetchall()
     counts = {file: (new, 0, known, changed) for file, new, known, changed, _ in rows}
@@ -128,7 +138,31 @@ def _take_detections(store: ModelStore, source: str, pulled: Pulled, now: dateti
     pulled.changed_predictions += sum(changed for *_, changed in counts.values())
     (pulled.clipped,) = fetch_row(store.connection, "SELECT count(*) FROM box_changed WHERE clipped")
     run_script(store.connection, "box_detections_replace", own)
+    mixed, example, versions = store.fetch_row(statement("box_versions"), {"model_id": store.model_id})
+    if mixed:
+        pulled.problems.append(Problem(source, "several_versions", _mixed_versions(mixed, example, versions)))
     return counts
+
+
+def _mixed_versions(images: int, example: str, versions: Sequence[str]) -> str:
+    return (
+        f"{quantity(images, 'image')} (such as {example}) {'has' if images == 1 else 'have'} detections of several versions "
+        f"({first_few(versions)}): they are matched as if of one detector, where one of them alone finds an object, and what "
+        "the others find of it counts as wrong. Give each version a model of its own in calwatch, with a source that holds its "
+        "files alone"
+    )
+
+
+def _count_repeated(store: ModelStore, pulled: Pulled, noun: str) -> None:
+    """Take rows that say the same once more out of `staged`, and tell of them; after rows that cannot be taken are known."""
+    run_script(store.connection, "box_repeated", {})
+    for file, count in store.execute("SELECT file, count(*) FROM box_again GROUP BY file ORDER BY file").fetchall():
+        pulled.duplicates += count
+        told = (
+            f"{file}: {quantity(count, 'row')} say the same {noun} of the same image once more, and each counts once: was a "
+            "table joined so that rows came twice?"
+        )
+        pulled.problems.append(Problem(file, "repeated_boxes", told))
 
 
 def _other_boxes(file: str, changed: int, said: int) -> str:
@@ -142,16 +176,20 @@ def _other_boxes(file: str, changed: int, said: int) -> str:
 def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime) -> FileCounts:
     note_undated(store, source, now)
     store.execute(statement("box_truth_incomplete"))
+    _count_repeated(store, pulled, "object")
     _say_images(store, "truth", now)
-    own = {"model_id": store.model_id, "now": make_naive(now)}
+    own: dict[str, object] = {"model_id": store.model_id, "now": make_naive(now)}
+    own["horizon"] = store.model.label_horizon.total_seconds()
     run_script(store.connection, "box_truth_said", own)
-    rows = store.execute(statement("box_truth_counts"), {"model_id": store.model_id}).fetchall()
+    rows = store.execute(statement("box_truth_counts")).fetchall()
     counts = {file: (0, labelled, known, corrected) for file, _, labelled, known, corrected, _ in rows}
     pulled.duplicates += sum(known for _, _, known, _ in counts.values())
     for file, images, _, _, _, other in rows:
         if other > TOLD_SHARE * images:
             pulled.problems.append(Problem(file, "replaced_truth", _other_truth(file, other, images)))
     run_script(store.connection, "box_truth_replace", own)
+    for file, images in store.execute(statement("box_truth_undated"), {"model_id": store.model_id}).fetchall():
+        pulled.problems.append(Problem(file, "replaced_truth", _undated_truth(file, images)))
     return counts
 
 
@@ -160,6 +198,13 @@ def _other_truth(file: str, other: int, images: int) -> str:
         f"{file}: of {other:,} of its {quantity(images, 'image')} another file said another truth, which this one takes the "
         "place of: the truth of an image is all that one file says of it. Where files have parts of it, such as a class each, "
         "put them into one"
+    )
+
+
+def _undated_truth(file: str, images: int) -> str:
+    return (
+        f"{file}: gives the truth of {quantity(images, 'image')} no labelled_at, of which another file gave another truth with "
+        "one: that one is kept. Where this file is a correction, give it labelled_at"
     )
 
 

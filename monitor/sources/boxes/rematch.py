@@ -45,6 +45,7 @@ def match_touched(
     labels = first.get("truth", predictions)
     found = {source.name: Pulled() for source in sources}
     own = {"model_id": store.model_id}
+    run_script(store.connection, "match_touched", {**own, "oldest": make_naive(now - store.model.retention)})
     (touched,) = store.fetch_row("SELECT count(DISTINCT image_id) FROM images_touched WHERE model_id = $model_id", own)
     if not touched:
         settle_waiting(store, predictions, found, now, listed=listed, again=False)
@@ -103,11 +104,13 @@ def _match_lot(
     store.execute(statement("objects_cuts"))
     _run_parts(store, statement("objects_staged", image_key=image_key(store), object_key=object_key(store)))
     store.registry.map_slices(store.connection, model, "objects_slice_keys")
-    if model.recalibration.apply == "monitor":
-        calibrate_staged(store, serving, len(model.classes))
-    found[first["detections"]].problems += map_streams(store, now, "met")
     began, ended = store.fetch_row(statement("match_span"), own)
     store.execute(statement("match_existing"), {**own, "first": began, "last": ended})
+    applies = model.recalibration.apply == "monitor"
+    if applies:
+        calibrate_staged(store, serving, len(model.classes))
+    store.execute(statement("match_kept"), {"applies": applies})
+    found[first["detections"]].problems += map_streams(store, now, "met")
     run_script(store.connection, "match_incoming", own)
     counts = store.fetch_row(statement("match_counts"), own)
     run_script(store.connection, "objects_renew", own)

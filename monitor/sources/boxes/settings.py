@@ -52,13 +52,11 @@ def follow_settings(store: ModelStore, sources: Sequence[Source], now: datetime)
 
 
 def _read_anew(store: ModelStore, before: str, matching: Matching) -> None:
-    """Boxes of lists, whose four numbers mean something else from now on: files are read again, what was pushed is turned."""
-    for table, pushed in (
-        ("detections", "b.file_id < 0"),
-        ("truths", "b.image_id IN (SELECT image_id FROM reviews WHERE model_id = $model_id AND file_id < 0)"),
-    ):
+    """Boxes of lists, whose four numbers mean something else from now on: all are turned, those of files that are gone or no
+    longer say them too; and files are read again, of which rows may have been set aside."""
+    for table in ("detections", "truths"):
         store.execute(
-            statement("boxes_read_anew", table=table, pushed=pushed),
+            statement("boxes_read_anew", table=table),
             {"model_id": store.model_id, "before": before, "boxes": matching.boxes},
         )
     files = [each.name for each in store.model.source if each.kind == "files" and each.holds in ("detections", "truth")]

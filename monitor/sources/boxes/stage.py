@@ -20,6 +20,7 @@ SAID_BY = {"images": 0, "detections": 1, "truth": 2}
 MIXED_SHARE = 0.05  # of a file's boxes that may look like shares of the image among pixels, or the other way round
 LEAST_BOXES = 20  # of which shares are judged
 WRONG_SHARE = 0.2  # of a file's boxes, read as they are, that are none or lie outside of their image
+BOXES_CUT = "boxes_cut"  # a fact: how many boxes reached over the edge when any first did
 CORNERED_BOXES = 50  # all of which could be two corners
 _OTHERS: Mapping[BoxLayout, str] = {
     "xywh": '"xyxy" (two corners) or "cxcywh" (centre and size)',
@@ -64,8 +65,9 @@ def review_boxes(
     connection: duckdb.DuckDBPyConnection, batch: Batch, facts: Mapping[str, str], numbers: Mapping[str, int],
     now: datetime | None = None,
 ) -> Review:  # fmt: skip
-    """Look at `staged` file by file: of which nothing can be taken; of the others it is settled whether boxes are pixels, and
-    which lie outside. ``facts`` are those of the source, ``numbers``: file → its number; ``now`` as for ``review_files``."""
+    """Look at `staged` file by file: of which nothing can be taken; of the others it is settled whether boxes are pixels
+    and which lie mostly outside. ``facts`` are those of the source, ``numbers``: file → its number; ``now`` as for
+    ``review_files``."""
     found = Review()
     shares: list[str] = []
     scored: list[Seen] = []
@@ -77,7 +79,8 @@ def review_boxes(
         small,
         cornered,
         none,
-        outside,
+        far,
+        beyond,
         known,
         percent,
         scores,
@@ -86,7 +89,10 @@ def review_boxes(
     ) in connection.execute(statement("box_review")).fetchall():
         if MIXED_SHARE * boxes < small < (1 - MIXED_SHARE) * boxes:
             found.refused[file] = _mixed(small, boxes)
-        elif why := _odd_layout(layout, boxes=boxes, cornered=cornered, none=none, outside=outside, known=known):
+        elif why := (
+            _odd_layout(layout, boxes, none=none, far=far, known=known)
+            or _cornered(layout, boxes, cornered=cornered, fit=not far if not listed else not beyond and known == boxes)
+        ):
             found.refused[file] = _another_layout(why, layout, listed=listed)
         else:
             scored.append(
@@ -94,6 +100,8 @@ def review_boxes(
             )
         if small > boxes / 2:
             shares.append(file)
+        if beyond > far and BOXES_CUT not in facts:
+            found.facts[BOXES_CUT] = str(int(found.facts.get(BOXES_CUT, "0")) + beyond - far)
     connection.execute(statement("box_units"), {"files": shares})
     connection.execute(statement("box_outside"))
     if batch.meaning.holds == "detections":
@@ -114,18 +122,23 @@ def _mixed(small: int, boxes: int) -> Refusal:
     )
 
 
-def _odd_layout(layout: BoxLayout, *, boxes: int, cornered: int, none: int, outside: int, known: int) -> str:
+def _odd_layout(layout: BoxLayout, boxes: int, *, none: int, far: int, known: int) -> str:
     """Why the boxes of a file seem to be of another layout; "" where they do not."""
     if boxes >= LEAST_BOXES and none > WRONG_SHARE * boxes:
         return f"read as {layout}, {none:,} of its {boxes:,} boxes have no width or height"
-    if known >= LEAST_BOXES and outside > WRONG_SHARE * known:
-        return f"read as {layout}, {outside:,} of its {boxes:,} boxes reach beyond their image"
-    if layout != "xyxy" and boxes >= CORNERED_BOXES and cornered == boxes:
-        return (
-            f"in each of its {boxes:,} boxes the third number is above the first and the fourth above the "
-            f"second, as corners have it, and not {layout}"
-        )
+    if known >= LEAST_BOXES and far > WRONG_SHARE * known:
+        return f"read as {layout}, {far:,} of its {boxes:,} boxes reach far beyond their image"
     return ""
+
+
+def _cornered(layout: BoxLayout, boxes: int, *, cornered: int, fit: bool) -> str:
+    """Why the boxes of a file seem to be two corners, which large objects do as well: those are believed that ``fit``."""
+    if layout == "xyxy" or boxes < CORNERED_BOXES or cornered < boxes or fit:
+        return ""
+    return (
+        f"in each of its {boxes:,} boxes the third number is above the first and the fourth above the "
+        f"second, as corners have it, and not {layout}"
+    )
 
 
 def _another_layout(why: str, layout: BoxLayout, *, listed: bool) -> Refusal:

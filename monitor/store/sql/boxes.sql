@@ -42,23 +42,31 @@ GROUP BY image_id;
 
 -- name: box_review
 -- each file's boxes in numbers; `small`: as shares of an image are; `cornered`: could well be two corners, `sized`: a corner
--- and a size; `outside`: reach beyond their image, where its size is known or they are shares of it
+-- and a size; of those whose image has a known size or that are shares of it: `beyond`: reach over its edge, `far`: so much
+-- that another layout may be meant
 SELECT file, any_value(read_as), bool_or(listed), count(*), count(*) FILTER (small), count(*) FILTER (cornered),
-       count(*) FILTER (NOT (x2 > x1 AND y2 > y1)), count(*) FILTER (outside), count(outside),
+       count(*) FILTER (NOT (x2 > x1 AND y2 > y1)), count(*) FILTER (far), count(*) FILTER (beyond), count(beyond),
        count(*) FILTER (score > 1.00001 AND score <= 100), count(score),
        count(score) FILTER (reason IS NULL), count(*) FILTER (reason IS NULL AND score > 0.0100001)
 FROM (
-    SELECT s.file, s.reason, s.read_as, s.listed, s.x1, s.y1, s.x2, s.y2, greatest(s.score, coalesce(s.raw_score, s.score)) AS score,
-        greatest(abs(given[1]), abs(given[2]), abs(given[3]), abs(given[4])) <= 1.5 AS small,
-        given[3] > given[1] AND given[4] > given[2] AS cornered,
-        CASE WHEN small THEN x1 < -0.01 OR y1 < -0.01 OR x2 > 1.01 OR y2 > 1.01
-             ELSE x1 < -greatest(1, z.width / 100) OR y1 < -greatest(1, z.height / 100)
-                  OR x2 > z.width + greatest(1, z.width / 100) OR y2 > z.height + greatest(1, z.height / 100) END AS outside
-    FROM staged AS s
-    LEFT JOIN box_sizes AS z USING (image_id)
-    WHERE len(given) = 4 AND coalesce(s.reason, 'bad_box') IN ('bad_box', 'score_outside_0_1')
-      AND isfinite(given[1]) AND isfinite(given[2]) AND isfinite(given[3]) AND isfinite(given[4])
-      AND NOT (given[3] = 0 AND given[4] = 0)
+    SELECT *, beyond AND (inside < 0.5 OR (inside < 0.75 AND over > 0.05)) AS far
+    FROM (
+        SELECT *, box_inside(x1, y1, x2, y2, wide, high) AS inside, box_over(x1, y1, x2, y2, wide, high) AS over,
+               is_beyond(x1, y1, x2, y2, wide, high, CASE WHEN small THEN 0.01 ELSE 1 END, CASE WHEN small THEN 0.01 ELSE 1 END)
+                   AS beyond
+        FROM (
+            SELECT s.file, s.reason, s.read_as, s.listed, s.x1, s.y1, s.x2, s.y2,
+                greatest(s.score, coalesce(s.raw_score, s.score)) AS score,
+                greatest(abs(given[1]), abs(given[2]), abs(given[3]), abs(given[4])) <= 1.5 AS small,
+                given[3] > given[1] AND given[4] > given[2] AS cornered,
+                CASE WHEN small THEN 1 ELSE z.width END AS wide, CASE WHEN small THEN 1 ELSE z.height END AS high
+            FROM staged AS s
+            LEFT JOIN box_sizes AS z USING (image_id)
+            WHERE len(given) = 4 AND coalesce(s.reason, 'bad_box') IN ('bad_box', 'score_outside_0_1')
+              AND isfinite(given[1]) AND isfinite(given[2]) AND isfinite(given[3]) AND isfinite(given[4])
+              AND NOT (given[3] = 0 AND given[4] = 0)
+        )
+    )
 )
 GROUP BY file
 ORDER BY file;
@@ -67,18 +75,18 @@ ORDER BY file;
 UPDATE staged SET normalised = list_contains($files, file) WHERE layout IS NOT NULL;
 
 -- name: box_outside
+-- boxes most of which lies outside of their image; others that reach over its edge are cut where they are matched
 UPDATE staged SET reason = 'box_outside_image'
 FROM (
     SELECT s.position,
         CASE WHEN s.normalised THEN 1 ELSE z.width END AS wide, CASE WHEN s.normalised THEN 1 ELSE z.height END AS high,
-        CASE WHEN s.normalised THEN greatest(0.01, coalesce(1 / z.width, 0)) ELSE greatest(1, z.width / 100) END AS x_slack,
-        CASE WHEN s.normalised THEN greatest(0.01, coalesce(1 / z.height, 0)) ELSE greatest(1, z.height / 100) END AS y_slack
+        CASE WHEN s.normalised THEN coalesce(1 / z.width, 0) ELSE 1 END AS x_pixel,
+        CASE WHEN s.normalised THEN coalesce(1 / z.height, 0) ELSE 1 END AS y_pixel
     FROM staged AS s
     LEFT JOIN box_sizes AS z USING (image_id)
     WHERE s.reason IS NULL AND s.layout IS NOT NULL
 ) AS i
-WHERE staged.position = i.position
-  AND (x1 < -x_slack OR y1 < -y_slack OR x2 > wide + x_slack OR y2 > high + y_slack);
+WHERE staged.position = i.position AND is_outside(x1, y1, x2, y2, wide, high, x_pixel, y_pixel);
 
 -- name: box_times_conflicting
 -- of one image a file says one time, and no other file says another: else ids come again, and two images would be one
@@ -189,6 +197,17 @@ ORDER BY position;
 
 INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_changed;
 
+-- name: box_versions
+-- images that have detections of several versions
+SELECT count(*), min(image_id), any_value(versions)
+FROM (
+    SELECT image_id, list(DISTINCT version ORDER BY version) AS versions
+    FROM detections
+    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_changed) AND version IS NOT NULL
+    GROUP BY image_id
+    HAVING count(DISTINCT version) > 1
+);
+
 -- name: box_detections_gone
 -- detections of files that were written anew which these no longer say
 CREATE OR REPLACE TEMP TABLE box_gone AS
@@ -203,8 +222,20 @@ UPDATE staged SET reason = 'incomplete_truth'
 FROM (SELECT DISTINCT file, image_id FROM staged WHERE reason IS NOT NULL AND image_id IS NOT NULL) AS c
 WHERE staged.reason IS NULL AND staged.file = c.file AND staged.image_id = c.image_id;
 
+-- name: box_repeated
+-- rows that say the same detection or object of an image once more, by file: they count once
+CREATE OR REPLACE TEMP TABLE box_again AS
+SELECT position, file
+FROM staged
+WHERE reason IS NULL AND class IS NOT NULL
+QUALIFY row_number() OVER (
+    PARTITION BY file, image_id, class, detection_id, score, raw_score, version, calibrator, x1, y1, x2, y2, crowd
+    ORDER BY labelled_at DESC NULLS LAST, position) > 1;
+
+DELETE FROM staged WHERE position IN (SELECT position FROM box_again);
+
 -- name: box_truth_said
--- the truth of an image as each file says it: a set; of several files the later, by labelled_at, else by arrival
+-- the truth of an image as each file says it: a set; of several files the later, by labelled_at where one has it, else by arrival
 CREATE OR REPLACE TEMP TABLE box_every AS
 SELECT image_id, file, number_of_file(min(position), file) AS file_id, max(labelled_at) AS labelled_at, min(row) AS row,
        min(position) AS position, count(*) AS seen,
@@ -214,18 +245,52 @@ FROM staged
 WHERE reason IS NULL
 GROUP BY image_id, file;
 
-CREATE OR REPLACE TEMP TABLE box_changed AS
-SELECT n.*, o.row_key
-FROM (
-    FROM box_every
-    QUALIFY row_number() OVER (PARTITION BY image_id ORDER BY labelled_at DESC NULLS FIRST, position DESC) = 1
-) AS n
+CREATE OR REPLACE TEMP TABLE box_compared AS
+SELECT e.*, o.row_key, o.content AS known_content, o.dated AS known_dated, o.labelled_at AS known_at, o.file_id AS known_by,
+       -- truth from before what is known is an old file sent again, and truth of no time is older than any that has one: it
+       -- takes nothing back, except what its own file said before
+       coalesce(o.dated AND o.file_id IS DISTINCT FROM e.file_id
+                AND (e.labelled_at < o.labelled_at OR (e.labelled_at IS NULL AND o.file_id IS NOT NULL)), false) AS is_old
+FROM box_every AS e
 LEFT JOIN (
     SELECT rowid AS row_key, * FROM reviews WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
-) AS o USING (image_id)
--- truth from before what is known is an old file sent again: it takes nothing back
-WHERE o.row_key IS NULL OR o.file_id IS NULL
-   OR (n.content <> o.content AND NOT coalesce(o.dated AND n.labelled_at < o.labelled_at, false));
+) AS o USING (image_id);
+
+CREATE OR REPLACE TEMP TABLE box_late AS
+SELECT c.image_id, c.file, coalesce(c.labelled_at, $now) AS labelled_at, t.observed_at, c.content = c.known_content AS is_known
+FROM box_compared AS c
+JOIN (
+    SELECT image_id, arg_min(observed_at, said_by) FILTER (observed_at IS NOT NULL) AS observed_at
+    FROM images
+    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
+    GROUP BY image_id
+) AS t USING (image_id)
+WHERE coalesce(c.labelled_at, $now) - t.observed_at > to_seconds($horizon);
+
+-- what comes later than label_horizon replaces nothing, and what is known stays known when it is said again
+UPDATE staged SET reason = 'label_too_late', observed_at = i.observed_at, labelled_at = i.labelled_at
+FROM box_late AS i
+WHERE staged.reason IS NULL AND staged.image_id = i.image_id AND staged.file = i.file AND NOT coalesce(i.is_known, false);
+
+UPDATE box_compared SET labelled_at = CASE WHEN known_dated THEN known_at END
+WHERE (image_id, file) IN (SELECT (image_id, file) FROM box_late WHERE is_known);
+
+DELETE FROM box_compared WHERE (image_id, file) IN (SELECT (image_id, file) FROM box_late WHERE NOT coalesce(is_known, false));
+
+CREATE OR REPLACE TEMP TABLE box_changed AS
+SELECT image_id, file, file_id, row, position, content, row_key,
+       CASE WHEN keeps_time THEN known_at ELSE coalesce(labelled_at, $now) END AS labelled_at,
+       CASE WHEN keeps_time THEN known_dated ELSE labelled_at IS NOT NULL END AS dated
+FROM (
+    -- truth that is said again, by a file that gives it no later time
+    SELECT *, coalesce(content = known_content AND NOT (known_by IS NOT DISTINCT FROM file_id AND labelled_at IS NOT NULL)
+                       AND NOT coalesce(labelled_at > known_at OR (labelled_at IS NOT NULL AND NOT known_dated), false), false)
+                  AS keeps_time
+    FROM box_compared
+    QUALIFY row_number() OVER (PARTITION BY image_id ORDER BY labelled_at DESC NULLS LAST, position DESC) = 1
+)
+WHERE row_key IS NULL OR (content <> known_content AND NOT is_old)
+   OR (content = known_content AND (known_by IS NULL OR (NOT keeps_time AND (NOT known_dated OR labelled_at <> known_at))));
 
 -- name: box_truth_replace
 DELETE FROM reviews WHERE rowid IN (SELECT row_key FROM box_changed WHERE row_key IS NOT NULL);
@@ -233,7 +298,7 @@ DELETE FROM reviews WHERE rowid IN (SELECT row_key FROM box_changed WHERE row_ke
 DELETE FROM truths WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_changed);
 
 INSERT INTO reviews
-SELECT $model_id, image_id, coalesce(labelled_at, $now), labelled_at IS NOT NULL, content, file_id, row, $now FROM box_changed;
+SELECT $model_id, image_id, labelled_at, dated, content, file_id, row, $now FROM box_changed;
 
 INSERT INTO truths
 SELECT $model_id, s.image_id, row_number() OVER (PARTITION BY s.image_id ORDER BY s.position) - 1, s.class, s.x1, s.y1, s.x2,
@@ -243,6 +308,15 @@ JOIN box_changed AS c ON c.image_id = s.image_id AND c.file = s.file
 WHERE s.reason IS NULL AND s.class IS NOT NULL;
 
 INSERT INTO images_touched SELECT $model_id, image_id FROM box_changed;
+
+-- name: box_truth_undated
+-- by file: its images whose truth it gives no time, and of which another is known that has one
+SELECT e.file, count(*)
+FROM box_compared AS e
+JOIN (FROM reviews WHERE model_id = $model_id) AS r USING (image_id)
+WHERE e.labelled_at IS NULL AND r.dated AND r.content <> e.content AND r.file_id IS DISTINCT FROM e.file_id
+GROUP BY e.file
+ORDER BY e.file;
 
 -- name: box_truth_gone
 CREATE OR REPLACE TEMP TABLE box_gone AS
@@ -305,12 +379,10 @@ ORDER BY n.file;
 -- the same of truth: by file its images; truths of images that had none, that say what is known, that say otherwise; and
 -- images of which another file said otherwise
 WITH compared AS (
-    SELECT e.file, e.file_id, e.seen, e.content, coalesce(lag(e.content) OVER turns, r.content) AS before,
-           coalesce(lag(e.file_id) OVER turns, r.file_id) AS before_by,
-           coalesce(r.dated AND e.labelled_at < r.labelled_at, false) AS is_old
-    FROM box_every AS e
-    LEFT JOIN (FROM reviews WHERE model_id = $model_id) AS r USING (image_id)
-    WINDOW turns AS (PARTITION BY image_id ORDER BY e.labelled_at NULLS LAST, e.position)
+    SELECT e.file, e.file_id, e.seen, e.content, coalesce(lag(e.content) OVER turns, e.known_content) AS before,
+           coalesce(lag(e.file_id) OVER turns, e.known_by) AS before_by, e.is_old
+    FROM box_compared AS e
+    WINDOW turns AS (PARTITION BY image_id ORDER BY e.labelled_at NULLS FIRST, e.position)
 )
 SELECT file, count(*), coalesce(sum(seen) FILTER (before IS NULL), 0)::BIGINT,
        coalesce(sum(seen) FILTER (content = before OR is_old), 0)::BIGINT,

@@ -1,5 +1,16 @@
 -- Images that were touched: their boxes out, and what came of matching them in.
 
+-- name: match_touched
+-- how many images are to be matched; not those older than retention, whose samples stay as they are until they are folded
+CREATE OR REPLACE TEMP TABLE match_past AS
+SELECT image_id
+FROM images
+WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM images_touched WHERE model_id = $model_id)
+GROUP BY image_id
+HAVING arg_min(observed_at, said_by) FILTER (observed_at IS NOT NULL) < $oldest;
+
+DELETE FROM images_touched WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM match_past);
+
 -- name: match_due
 -- images to be matched, in lots of $lot, by time so that a lot touches few buckets
 CREATE OR REPLACE TEMP TABLE match_due AS
@@ -45,14 +56,18 @@ LEFT JOIN (
 LEFT JOIN (FROM reviews WHERE model_id = $model_id) AS r USING (image_id);
 
 -- name: match_detections
--- the detections of images that are known, boxes in pixels where the size is known
+-- the detections of images that are known, boxes in pixels where the size is known, and cut at the edges of their image
 CREATE OR REPLACE TEMP TABLE match_detections AS
 SELECT d.rowid AS row_key, i.number AS image, coalesce(n.name, d.class) AS class, coalesce(d.raw_score, d.score) AS score,
-       x1 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END AS x1,
-       y1 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END AS y1,
-       x2 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END AS x2,
-       y2 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END AS y2,
-       d.file_id, d.row, i.is_reviewed
+       box_cut(x1 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END,
+               CASE WHEN d.normalised THEN coalesce(width, 1) ELSE width END) AS x1,
+       box_cut(y1 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END,
+               CASE WHEN d.normalised THEN coalesce(height, 1) ELSE height END) AS y1,
+       box_cut(x2 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END,
+               CASE WHEN d.normalised THEN coalesce(width, 1) ELSE width END) AS x2,
+       box_cut(y2 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END,
+               CASE WHEN d.normalised THEN coalesce(height, 1) ELSE height END) AS y2,
+       d.file_id, d.row, i.is_reviewed, d.ignored IS NOT NULL AS settled
 FROM detections AS d
 JOIN match_images AS i USING (image_id)
 LEFT JOIN class_names AS n ON n.number = d.class
@@ -60,10 +75,14 @@ WHERE d.model_id = $model_id AND i.is_known;
 
 CREATE OR REPLACE TEMP TABLE match_truths AS
 SELECT t.rowid AS row_key, i.number AS image, t.class, t.number, t.crowd,
-       x1 * CASE WHEN t.normalised THEN coalesce(width, 1) ELSE 1 END AS x1,
-       y1 * CASE WHEN t.normalised THEN coalesce(height, 1) ELSE 1 END AS y1,
-       x2 * CASE WHEN t.normalised THEN coalesce(width, 1) ELSE 1 END AS x2,
-       y2 * CASE WHEN t.normalised THEN coalesce(height, 1) ELSE 1 END AS y2
+       box_cut(x1 * CASE WHEN t.normalised THEN coalesce(width, 1) ELSE 1 END,
+               CASE WHEN t.normalised THEN coalesce(width, 1) ELSE width END) AS x1,
+       box_cut(y1 * CASE WHEN t.normalised THEN coalesce(height, 1) ELSE 1 END,
+               CASE WHEN t.normalised THEN coalesce(height, 1) ELSE height END) AS y1,
+       box_cut(x2 * CASE WHEN t.normalised THEN coalesce(width, 1) ELSE 1 END,
+               CASE WHEN t.normalised THEN coalesce(width, 1) ELSE width END) AS x2,
+       box_cut(y2 * CASE WHEN t.normalised THEN coalesce(height, 1) ELSE 1 END,
+               CASE WHEN t.normalised THEN coalesce(height, 1) ELSE height END) AS y2
 FROM truths AS t
 JOIN match_images AS i USING (image_id)
 WHERE t.model_id = $model_id AND i.is_known AND i.is_reviewed;
@@ -100,9 +119,13 @@ FROM (SELECT row_key, finder IS NOT NULL AS found FROM match_truth_found) AS f
 WHERE truths.rowid = f.row_key AND truths.found IS DISTINCT FROM f.found;
 
 -- name: match_staged
--- detections that are right or wrong, or not labelled yet, in the shape of `staged`
+-- detections that are right or wrong, or not labelled yet, in the shape of `staged`. The first # of an id ends the image's: one
+-- that has its own is written as in addresses, lest two detections be one; `settled`: was there when its image was matched last
 CREATE OR REPLACE TEMP TABLE staged AS
-SELECT row_number() OVER () AS position, f.row_key, NULL::VARCHAR AS reason, d.image_id || '#' || d.detection AS sample_id, i.observed_at,
+SELECT row_number() OVER () AS position, f.row_key, NULL::VARCHAR AS reason,
+       CASE WHEN contains(d.image_id, '#') OR contains(d.image_id, '%23') OR contains(d.image_id, '%25')
+            THEN replace(replace(d.image_id, '%', '%25'), '#', '%23') ELSE d.image_id END || '#' || d.detection AS sample_id,
+       m.settled, i.observed_at,
        CASE WHEN i.is_reviewed THEN CASE WHEN i.dated THEN i.labelled_at ELSE greatest(i.labelled_at, i.observed_at) END END
            AS labelled_at,
        d.score, d.raw_score, d.calibrator, coalesce(d.version, i.version) AS version, d.image_id AS group_id,
@@ -131,6 +154,21 @@ SELECT min(observed_at), max(observed_at)
 FROM images_matched SEMI JOIN match_images USING (image_id)
 WHERE model_id = $model_id;
 
+-- name: match_kept
+-- a detection that was there before keeps the score it got then, also where another setting would give it another now: what is
+-- learnt of its image changes no score
+UPDATE staged SET score = k.score, calibrator = k.calibrator
+FROM (
+    SELECT s.position, e.score, nullif(t.calibrator, '') AS calibrator
+    FROM staged AS s
+    JOIN slice_keys AS c USING (slice_key)
+    JOIN existing AS e ON e.sample_id = s.sample_id AND e.group_id = s.group_id AND e.observed_at = s.observed_at
+    JOIN streams AS t USING (stream_id)
+    WHERE s.settled AND e.raw_score IS NOT DISTINCT FROM s.raw_score AND (e.slice_id = c.slice_id OR NOT $applies)
+      AND (e.score <> s.score OR t.calibrator <> coalesce(s.calibrator, ''))
+) AS k
+WHERE staged.position = k.position;
+
 -- name: match_incoming
 -- samples that are new, or other than they were
 CREATE OR REPLACE TEMP TABLE match_compared AS
@@ -147,7 +185,7 @@ SELECT e.row_key, $model_id::USMALLINT AS model_id, t.stream_id, c.slice_id, f.s
 FROM fresh AS f
 LEFT JOIN slice_keys AS c ON c.slice_key = f.slice_key
 LEFT JOIN stream_keys AS t ON t.version = coalesce(f.version, '') AND t.calibrator = coalesce(f.calibrator, '')
-LEFT JOIN existing AS e ON e.sample_id = f.sample_id AND e.observed_at = f.observed_at;
+LEFT JOIN existing AS e ON e.sample_id = f.sample_id AND e.group_id = f.group_id AND e.observed_at = f.observed_at;
 
 CREATE OR REPLACE TEMP TABLE incoming AS
 SELECT * EXCLUDE (is_other, old_key), file_id AS own_file_id, false AS clipped, false AS changes_prediction

@@ -78,24 +78,20 @@ FROM match_images
 WHERE is_known AND is_reviewed AND labelled_at - observed_at > to_seconds($horizon);
 
 -- name: boxes_outside
--- boxes of a lot that lie outside of their image, whose size was not known when they came: a detection leaves alone, the
+-- boxes of a lot that lie mostly outside of their image, whose size was not known when they came: a detection leaves alone, the
 -- truth of an image as a whole
 CREATE OR REPLACE TEMP TABLE boxes_beyond AS
 SELECT d.rowid AS row_key, d.image_id
 FROM detections AS d
 JOIN match_images AS i USING (image_id)
-WHERE d.model_id = $model_id AND NOT d.normalised
-  AND (d.x1 < -greatest(1, i.width / 100) OR d.y1 < -greatest(1, i.height / 100)
-       OR d.x2 > i.width + greatest(1, i.width / 100) OR d.y2 > i.height + greatest(1, i.height / 100));
+WHERE d.model_id = $model_id AND NOT d.normalised AND is_outside(d.x1, d.y1, d.x2, d.y2, i.width, i.height, 1, 1);
 
 CREATE OR REPLACE TEMP TABLE boxes_leaving AS
 SELECT DISTINCT image_id, 'box_outside_image' AS reason, false AS predicted, true AS reviewed, NULL::TIMESTAMP AS labelled_at,
        NULL::TIMESTAMP AS observed_at
 FROM truths AS t
 JOIN match_images AS i USING (image_id)
-WHERE t.model_id = $model_id AND NOT t.normalised
-  AND (t.x1 < -greatest(1, i.width / 100) OR t.y1 < -greatest(1, i.height / 100)
-       OR t.x2 > i.width + greatest(1, i.width / 100) OR t.y2 > i.height + greatest(1, i.height / 100));
+WHERE t.model_id = $model_id AND NOT t.normalised AND is_outside(t.x1, t.y1, t.x2, t.y2, i.width, i.height, 1, 1);
 
 -- name: boxes_beyond_staged
 INSERT INTO staged
@@ -139,7 +135,7 @@ DELETE FROM placements WHERE model_id = $model_id AND observed_at < $limit;
 DELETE FROM images_matched WHERE model_id = $model_id AND observed_at < $limit;
 
 -- name: boxes_read_anew
--- pushed boxes of lists of four, which were read as $before, read as $boxes; files are read again
+-- boxes of lists of four, which were read as $before, read as $boxes
 UPDATE /*table*/ SET x1 = n.c1, y1 = n.c2, x2 = n.c3, y2 = n.c4
 FROM (
     SELECT row_key,
@@ -152,7 +148,7 @@ FROM (
             CASE $before WHEN 'cxcywh' THEN (y1 + y2) / 2 ELSE y1 END AS g2,
             CASE $before WHEN 'xyxy' THEN x2 ELSE x2 - x1 END AS g3, CASE $before WHEN 'xyxy' THEN y2 ELSE y2 - y1 END AS g4
         FROM /*table*/ AS b
-        WHERE b.model_id = $model_id AND b.listed AND /*pushed*/
+        WHERE b.model_id = $model_id AND b.listed
     )
 ) AS n
 WHERE /*table*/.rowid = n.row_key;
