@@ -115,12 +115,14 @@ def find_replaced_truth(truth: BoxRows) -> Iterator[Finding]:
     ]
     if len(differ) <= _TOLD * len(said):
         return
-    names = [file.rpartition("/")[2] for file in list(said[differ[0]])[:2]]
+    several = list(said[differ[0]])[:2]
+    names = [file.rpartition("/")[2] for file in several]
+    names = names if len(set(names)) > 1 else several
     yield Finding(
         f"of {len(differ):,} of {quantity(len(said), 'image')} of truth tried, such as {quote_names(differ[:1])}, several "
         f"files say another truth, such as {' and '.join(names)}: the truth of an image is all that one file says of it, and "
-        "the later takes the place of the earlier (replaced_truth). Where files have parts of it, such as a class each, put them "
-        "into one",
+        "the later takes the place of the earlier (replaced_truth). Where files have parts of it, such as a class each, put "
+        "them into one",
         Weight.SUSPICIOUS,
     )
 

@@ -63,7 +63,7 @@ def test_detections_outside_of_images_whose_size_the_truth_says_are_told(tmp_pat
     truth, results = _world()
     sizes = {each["id"]: each["width"] for each in truth["images"]}
     for each in results[:30]:
-        each["bbox"][2] = sizes[each["image_id"]]
+        each["bbox"][2] = 1.1 * sizes[each["image_id"]]
     told = _check(tmp_path, truth, results)
     assert 'source "detections": 30 of 270 boxes tried reach beyond their image' in told
 
@@ -123,3 +123,15 @@ def test_images_with_detections_of_which_nobody_says_the_time_are_told_beside_ot
         if each["id"] >= 100:
             del each["date_captured"]
     assert "nobody says when they were taken" in _check(tmp_path, truth, results)
+
+
+def test_what_is_wrong_with_many_files_alike_is_told_once(tmp_path: Path) -> None:
+    for holds, score in (("detections", " 0.9"), ("truth", "")):
+        (tmp_path / holds).mkdir()
+        for n in range(30):
+            (tmp_path / holds / f"{n}.txt").write_text(f"0 0.5 0.5 0.1 0.1{score}\n")
+    yolo = "\n".join(source(name, 'format = "yolo"').replace(".parquet", ".txt") for name in ("detections", "truth"))
+    (tmp_path / "calwatch.toml").write_text(f'[[model]]\nname = "m"\ntask = "detection"\n{yolo}')
+    mistakes = check_config(tmp_path / "calwatch.toml").mistakes
+    assert len(mistakes) == 1
+    assert "30 files, such as" in mistakes[0]
