@@ -90,7 +90,7 @@ def find_half_done(detections: BoxRows, truth: BoxRows) -> Iterator[Finding]:
     empty = [image for image in truth.images if image not in filled]
     if len(empty) < ENOUGH or len(empty) <= _EMPTY * len(truth.images):
         return
-    sure = {detections.ids[row] for row in np.flatnonzero(detections.scores >= CONFIDENT)}
+    sure = {detections.ids[row] for row in np.flatnonzero(detections.scores >= CONFIDENT).tolist()}
     seen = [image for image in empty if image in sure]
     usual = sum(image in sure for image in filled) / len(filled) if filled else 1.0
     if len(seen) >= ENOUGH and len(seen) >= _AS_OFTEN * usual * len(empty):
