@@ -18,6 +18,7 @@ from monitor.cli.calibrators import export, recalibrate, rollback, tune
 from monitor.cli.docs import docs
 from monitor.cli.init import init
 from monitor.cli.jobs import jobs_app
+from monitor.cli.objects import tell_objects
 from monitor.cli.options import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -241,6 +242,8 @@ def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONF
     with open_snapshot(config, state_dir) as held:
         answers = held.status({model.name: model.longest_window for model in load_config(config).model})
     console.print_answer(answers, console.tell_status, as_json=json)
+    if not json:
+        tell_objects(answers["models"], by_slice=False)
 
 
 @app.command()
@@ -260,6 +263,8 @@ def slices(
             held.demand_window(window)
         rows = held.slices(model, window, limit)
     console.print_answer(rows, console.tell_slices, as_json=json)
+    if not json:
+        tell_objects(rows, by_slice=True)
 
 
 app.add_typer(jobs_app, name="jobs")

@@ -46,13 +46,28 @@ def tune(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Ask for thresholds without a refit, of detectors with the NMS IoU; the daemon runs it, or it runs here without one."""
-    loaded, _ = named_scope(config, model, slice_)
+    loaded, scope = named_scope(config, model, slice_)
     named = loaded.model_named(model)
     if named is not None and named.threshold is None:
         raise UsageError(
             f'model "{model}" has nothing to tune for', 'say what in [model.threshold], as policy = "precision>=0.95"'
         )
+    _demand_seen(loaded, model, scope)
     _ask(config, model, "tune", slice_, None)
+
+
+def _demand_seen(loaded: "Config", model: str, scope: Slice) -> None:
+    """Raise UsageError where no sample of the scope was ever seen, and others were. Before the first cycle nothing is known."""
+    from monitor.rules.conditions import find_unseen
+    from monitor.store.published.queries import Snapshot
+
+    try:
+        with Snapshot(loaded.state_dir) as held:
+            seen = [Slice.parse(text) for text in held.seen_slices(model)]
+    except CalwatchError:
+        return
+    if (unseen := find_unseen(scope, seen)) is not None:
+        raise UsageError(f'--slice: model "{model}" has no sample of {scope.text}: {unseen}', "see: calwatch slices")
 
 
 def rollback(

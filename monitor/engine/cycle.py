@@ -36,6 +36,7 @@ from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
 from monitor.recalibration.recall import forget_recall
 from monitor.recalibration.registry import calibrators_in_use, load_intervals
+from monitor.rules.boxes import fit_boxes
 from monitor.rules.offered import read_rules
 from monitor.rules.pack import Rulebook
 from monitor.rules.state import Observations
@@ -104,7 +105,7 @@ def build_watched(config: Config, sources_of: SourcesOf | None = None, own: Sequ
         raise ConfigError([*own, *mistakes], MEND)
     build = sources_of or (lambda model: configured_sources(model, config.base, config.state_dir))
     return [
-        WatchedModel(model, fit_windows(packs.make_rulebook(), model.window_names), build(model))
+        WatchedModel(model, fit_boxes(fit_windows(packs.make_rulebook(), model.window_names), model), build(model))
         for model, packs in zip(config.model, read, strict=True)
     ]
 

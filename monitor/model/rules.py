@@ -67,6 +67,7 @@ class AbsenceRule(_Rule):
     kind: ClassVar[Literal[RuleKind.ABSENCE]] = RuleKind.ABSENCE
     absent: Literal["samples", "labels", "pulls"]
     longer_than: timedelta
+    leaves_out: frozenset[str] = frozenset()  # dimensions whose slices it does not cover
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,9 @@ class Finding:
 
 def is_covered(rule: Rule, slice_: Slice) -> bool:
     """Whether the rule covers the slice: by order (2 stands for every order from 2 on), and inside ``only``."""
+    left_out = rule.leaves_out if isinstance(rule, AbsenceRule) else frozenset()
+    if not left_out.isdisjoint(name for name, _ in slice_.labels):
+        return False
     return min(slice_.order, 2) in rule.orders and rule.only.contains(slice_)
 
 

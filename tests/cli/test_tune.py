@@ -1,5 +1,6 @@
 """`calwatch tune` and what shows it: without a daemon, jobs, report and its picture, mistakes."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,26 @@ def test_mistakes_are_told_before_anything_is_asked(
     assert code == 2
     assert told in said
     assert not (base / "state" / "requests").exists()
+
+
+def test_a_slice_that_was_never_seen_is_refused_at_once(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _say(capsys, "once")[0] == 0
+    code, said = _say(capsys, "tune", "m", "--slice", "camera=nrth")
+    assert code == 2
+    assert 'camera="nrth" is not among' in said
+
+
+def test_status_and_slices_tell_of_objects(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _say(capsys, "tune", "m")[0] == 0
+    assert _say(capsys, "once")[0] == 0
+    for command in ("status", "slices"):
+        code, said = _say(capsys, command)
+        assert (code, "objects, at the threshold in use" in said, "recall" in said) == (0, True, True)
+        rows = json.loads(_say(capsys, command, "--json")[1])
+        (whole, *_) = rows["models"] if command == "status" else [row for row in rows if row["slice"] == "all"]
+        assert whole["truths"] > 0
+        assert {"threshold_recall", "threshold_precision", "fp_per_image"} <= whole.keys()
+        assert whole["fp_per_image"] >= 0
 
 
 def test_a_schedule_that_is_none_is_a_mistake(base: Path, capsys: pytest.CaptureFixture[str]) -> None:

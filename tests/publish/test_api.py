@@ -289,3 +289,9 @@ def test_a_job_that_does_not_fit_is_refused(tmp_path: Path, model: str, body: di
         held.tick()
         assert held.client("write").post(f"{API}/models/{model}/jobs", json=body).status_code == status
         assert not (held.config.state_dir / REQUESTS).exists()
+
+
+def test_a_tuning_of_a_slice_that_was_never_seen_is_refused(world: World) -> None:
+    asked = world.client("write").post(f"{API}/models/m/jobs", json={"kind": "tune", "slice": "camera=none"})
+    assert asked.status_code == 404
+    assert "is not among" in asked.json()["detail"]

@@ -8,6 +8,7 @@ from monitor.cli.guess.found import Guess
 from monitor.cli.guess.words import ZONES
 
 _ZONE = re.compile(r".*\d{1,2}:\d{2}\S*\s*([A-Za-z]{2,5})")
+ZONELESS = "the times say no zone, so this is assumed: put the one they were written in"
 _UTC = {"UTC", "GMT", "Z"}
 
 
@@ -31,6 +32,5 @@ def guess_times(columns: Sequence[Column]) -> tuple[list[Guess], list[tuple[str,
         what = f"times say {' and '.join(named[:3])}, which is not the same everywhere"
         todo.append(("time_zone", f'{what}: say time_zone = "{places[0]}", or another that uses it, in [model.source]'))
     elif any(not column.has_offsets for column in written):
-        why = "the times say no zone, so this is assumed: put the one they were written in"
-        guesses.append(Guess("time_zone", "UTC", why))
+        guesses.append(Guess("time_zone", "UTC", ZONELESS))
     return guesses, todo

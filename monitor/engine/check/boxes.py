@@ -16,6 +16,7 @@ from monitor.sources.boxes.stage import SAID_BY, keep_records, review_boxes, sta
 from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.box_pairs import Images, find_odd_classes, find_units_apart, find_unknown_images
 from monitor.sources.findings.box_rows import BoxRows, join_rows, read_rows
+from monitor.sources.findings.box_sides import find_lost_objects, find_outside, list_sides
 from monitor.sources.findings.boxes import find_odd_boxes
 from monitor.sources.formats.boxes.categories import CATEGORIES, describe_contradictions, merge_names, unambiguous_names
 from monitor.sources.ingest.staging import EVER
@@ -25,6 +26,7 @@ from monitor.store.sql import statement
 from monitor.store.values import plain_text
 
 ROWS, BATCHES, IDS = 20_000, 20, 500_000  # rows tried of a batch, batches of a source, images of a source
+_OUTSIDE = "box_outside_image"
 LEAST_TAKEN = 0.95  # of the rows tried, below which something is wrong
 
 
@@ -123,8 +125,12 @@ def find_beside(model: Model, trials: Sequence[tuple[str, BoxTrial]]) -> Iterato
     held = {holds: [trial for _, trial in trials if trial.holds == holds] for holds in SAID_BY}
     rows = {holds: join_rows([trial.found.without(trial.refused) for trial in some]) for holds, some in held.items()}
     sizes = {image: size for holds in reversed(SAID_BY) for image, size in rows[holds].sizes.items()}
+    odd = list[Finding]()
     for name, trial in trials:
-        yield from ((name, told) for told in find_odd_boxes(trial.found, sizes))
+        told = [*find_odd_boxes(trial.found, sizes)]
+        odd += [each for each in told if each.weight is Weight.SUSPICIOUS]
+        told = told or [*find_outside(trial.found.without(trial.refused), sizes, trial.bad[_OUTSIDE])]
+        yield from ((name, each) for each in told)
     ids = {holds: list(dict.fromkeys(each for trial in some for each in trial.ids)) for holds, some in held.items()}
     are_all = all(trial.ids_are_all for _, trial in trials)
     beside = [*find_unknown_images(Images(ids["images"], ids["detections"], ids["truth"], are_all))]
@@ -132,10 +138,14 @@ def find_beside(model: Model, trials: Sequence[tuple[str, BoxTrial]]) -> Iterato
     for trial in held["truth"]:
         merge_names(names, trial.names)
     known = unambiguous_names(names)
+    beside += list_sides(rows["detections"], rows["truth"], sizes, odd=odd)
     beside += find_odd_classes(rows["detections"], rows["truth"], sizes, known, model.classes)
     sized = bool(model.matching and model.matching.size)
     beside += find_units_apart(rows["detections"], rows["truth"], sizes, sized=sized)
     beside += _untimed(ids, rows)
+    if not ids["images"]:
+        timed = {image for each in rows.values() for image in each.times}
+        beside += find_lost_objects(ids["detections"], rows["truth"], timed, are_all=are_all)
     if not held["truth"]:
         beside.append(
             Finding(

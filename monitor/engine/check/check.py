@@ -1,6 +1,6 @@
 """``calwatch check``: configuration, rule packs and the first rows of the sources, without touching the state."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -208,7 +208,7 @@ def _read(
     finish: Callable[[], None] = lambda: None,
 ) -> tuple[int, list[Finding]]:  # fmt: skip
     """Give all batches of a source to ``take``, then ``finish``; returns how many files can be read, and what is wrong."""
-    files, told = 0, list[Finding]()
+    files, told, problems = 0, list[Finding](), list[Problem]()
     try:
         for found in source.read_batches(connection, {}, datetime.max.replace(tzinfo=UTC), held):
             if isinstance(found, Batch):
@@ -216,14 +216,31 @@ def _read(
                     for batch in held.try_batch(alike, take):
                         files += batch.files
             elif isinstance(found, Problem):
-                told.append(Finding(found.message, _WEIGHTS.get(found.reason, Weight.MISTAKE)))
+                problems.append(found)
         finish()
     except SourceError as error:
         told.append(Finding(error.message, Weight.MISTAKE))
     except duckdb.Error as error:  # a file turned out to be damaged
         told.append(Finding(f"cannot be read: {str(error).splitlines()[0]}", Weight.MISTAKE))
+    told[:0] = _merge_problems(problems)
     told += [Finding(text, Weight.MISTAKE) for text in held.take_problems()]
     return files, told
+
+
+_MOST_ALIKE = 3  # files of which the same is said one by one
+
+
+def _merge_problems(problems: Sequence[Problem]) -> Iterator[Finding]:
+    """What is wrong with files; the same of many of them once, with an example."""
+    alike: dict[tuple[str, str], list[Problem]] = {}
+    for each in problems:
+        alike.setdefault((each.reason, each.message.replace(each.item, "")), []).append(each)
+    for (reason, _), same in alike.items():
+        weight = _WEIGHTS.get(reason, Weight.MISTAKE)
+        if len(same) > _MOST_ALIKE:
+            yield Finding(f"{len(same):,} files, such as {same[0].message}", weight)
+        else:
+            yield from (Finding(each.message, weight) for each in same)
 
 
 def _server_mistakes(config: Config) -> list[str]:

@@ -95,7 +95,10 @@ def _lacking(count: int, kind: str, lacking: Sequence[Sequence[Any]], known: int
 
 
 def _log_suppressed(nms_iou: float, pairs: int, tuned: Sequence[float], vain: Sequence[float], score: float) -> str:
-    said = f"boxes were suppressed at about IoU {nms_iou:.2g} before they were logged ({pairs:,} pairs overlap by .2 and more)"
+    said = (
+        f"boxes look as if they were suppressed at about IoU {nms_iou:.2g} before they were logged "
+        f"({pairs:,} pairs overlap by .2 and more)"
+    )
     if tuned:
         listed = ", ".join(f"{one:g}" for one in tuned)
         said += f"; a second suppression at {listed} can still be tuned, which is not the same as one alone"
@@ -106,8 +109,11 @@ def _log_suppressed(nms_iou: float, pairs: int, tuned: Sequence[float], vain: Se
     return f"{said}: log boxes from before suppression, at score >= {score:g}, to tune all"
 
 
+_ABOUT = 1.5  # times the score asked for: a floor up to there is about the same
+
+
 def _ceiling(ceiling: float, floor: float, iou: float, score: float) -> str:
-    more = "" if floor <= score else f"; log from score {score:g} on to find more"
+    more = "" if floor <= _ABOUT * score else f"; log from score {score:g} on to find more"
     most = f"no threshold finds more than {ceiling:.3f} of the objects"
     return f"the lowest score logged is {floor:.3g}: at IoU {iou:g} {most}{more}"
 

@@ -153,11 +153,11 @@ def overlapping_classes(detections: BoxRows, truth: BoxRows, sizes: Sizes) -> Co
     """How often a detection of one class lies on an object of another, or of the same: each with the object that it overlaps
     most, from ``OVERLAP`` on."""
     found: Counter[tuple[str, str]] = Counter()
-    boxes, objects = _in_pixels(detections, sizes), _in_pixels(truth, sizes)
+    boxes, objects = boxes_in_pixels(detections, sizes), boxes_in_pixels(truth, sizes)
     sure = detections.scores >= _SURE
     rows = np.flatnonzero(sure) if sure.sum() >= ENOUGH else np.arange(len(detections))
-    of_truth = _by_image(truth.ids, range(len(truth)))
-    for image, places in _by_image(detections.ids, rows.tolist()).items():
+    of_truth = rows_by_image(truth.ids, range(len(truth)))
+    for image, places in rows_by_image(detections.ids, rows.tolist()).items():
         if image not in of_truth:
             continue
         there = of_truth[image]
@@ -169,7 +169,7 @@ def overlapping_classes(detections: BoxRows, truth: BoxRows, sizes: Sizes) -> Co
     return found
 
 
-def _in_pixels(rows: BoxRows, sizes: Sizes) -> Floats:
+def boxes_in_pixels(rows: BoxRows, sizes: Sizes) -> Floats:
     """Corners; of shares in pixels where the size of the image is known, else as they are."""
     corners = corners_of(rows.boxes, rows.layout)
     known = {**rows.sizes, **sizes}
@@ -179,7 +179,8 @@ def _in_pixels(rows: BoxRows, sizes: Sizes) -> Floats:
     return scaled
 
 
-def _by_image(ids: Sequence[str], rows: Collection[int]) -> dict[str, list[int]]:
+def rows_by_image(ids: Sequence[str], rows: Collection[int]) -> dict[str, list[int]]:
+    """Image → those of ``rows`` that are of it."""
     found: dict[str, list[int]] = {}
     for row in rows:
         found.setdefault(ids[row], []).append(row)

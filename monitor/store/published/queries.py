@@ -71,6 +71,10 @@ class Snapshot(History):
         """Return when the newest sample of each model was observed; models that never had one are left out."""
         return {row["model"]: row["observed_at"] for row in self._rows("published_last_seen")}
 
+    def seen_slices(self, model: str) -> list[str]:
+        """Return the slices of a model that there are readings of, as texts."""
+        return [row["slice"] for row in self._rows("published_seen", model=model)]
+
     def slices(self, model: str | None, window: str | None, limit: int) -> list[Row]:
         """Slices worst first; windows other than the asked one are left out, insufficient ones come last."""
         return self._rows("published_slices", model=model, window=window, limit=limit)

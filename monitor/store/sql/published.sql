@@ -16,9 +16,14 @@ LIMIT 1;
 -- name: published_last_seen
 SELECT model, observed_at FROM last_seen WHERE observed_at IS NOT NULL;
 
+-- name: published_seen
+SELECT slice FROM slice_newest WHERE model = $model
+UNION
+SELECT slice FROM slice_history WHERE model = $model;
+
 -- name: published_models
 SELECT r.model, r.version, r."window", r.state, r.samples, r.label_coverage, r.ece, r.ece_debiased, r.ece_lower,
-    r.ece_upper, r.calibration_gap, r.window_end,
+    r.ece_upper, r.calibration_gap, r.truths, r.threshold_precision, r.threshold_recall, r.fp_per_image, r.window_end,
     (SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.state = 'firing') AS firing,
     (SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.state = 'pending') AS pending,
     (SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.health <> 'ok') AS unknown
@@ -29,7 +34,7 @@ ORDER BY r.model;
 
 -- name: published_slices
 SELECT model, version, slice, "window", state, samples, label_coverage, ece, ece_debiased, ece_lower, ece_upper,
-    ece_null_quantile, calibration_gap, brier_score, auroc, window_end
+    ece_null_quantile, calibration_gap, brier_score, auroc, truths, threshold_precision, threshold_recall, fp_per_image, window_end
 FROM slice_newest
 WHERE ($model IS NULL OR model = $model) AND ($window IS NULL OR "window" = $window)
 ORDER BY state = 'ok' DESC, ece_lower DESC NULLS LAST, ece_debiased DESC NULLS LAST, slice

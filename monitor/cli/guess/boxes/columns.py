@@ -69,6 +69,7 @@ def find_box_columns(table: Table) -> BoxColumns:
     usual = find_roles(table)
     by_name = {name: _named(found, name) for name in ("image_id", "class", "score", "crowd", "detection_id")}
     found.columns |= {name: column for name, column in by_name.items() if column is not None}
+    _prefer_names(found)
     sizes = ("image_width", "image_height") if found.has_box else ("width", "height")
     for name in sizes:
         column = _named(found, name)
@@ -82,6 +83,22 @@ def find_box_columns(table: Table) -> BoxColumns:
     score = found.columns.get("score")
     found.is_sure = score is not None and bool(score.known) and set(score.known) == {1.0}
     return found
+
+
+def _prefer_names(found: BoxColumns) -> None:
+    """Of a class that is a number, the column beside it that has a name for each: truth says names, most often."""
+    held = found.columns.get("class")
+    if held is None or not held.is_numeric:
+        return
+    taken = {column.name for column in found.columns.values()}
+    for column in found.table.columns:
+        if column.name in taken or column.is_numeric or not _fits(column, "class"):
+            continue
+        is_called = any(word in (_plain(column), column.last) for word in BOXES["class"])
+        pairs = {(one, other) for one, other in zip(held.raw, column.raw, strict=True) if one and other}
+        if is_called and 0 < len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}):
+            found.columns["class"] = column
+            return
 
 
 def _find_box(found: BoxColumns) -> None:

@@ -9,17 +9,22 @@ from pathlib import Path
 
 from monitor.cli.guess.boxes.columns import layout_by_name
 from monitor.cli.guess.boxes.names import find_class_names
+from monitor.cli.guess.boxes.nested import NESTED
 from monitor.cli.guess.boxes.parts import BoxPart, find_parts
 from monitor.cli.guess.boxes.trial import KEYS, Tried, share_known, tell_layout, try_sources
 from monitor.cli.guess.columns import Column
 from monitor.cli.guess.cuts import guess_slices
 from monitor.cli.guess.found import Guess
-from monitor.cli.guess.times import guess_times
+from monitor.cli.guess.times import ZONELESS, guess_times
 from monitor.cli.guess.writing import Part, write_config, write_line
+from monitor.model.errors import UsageError
 from monitor.model.wording import first_few
 
 _ORDER = ("images", "detections", "truth")
 _SLICES, _FEWEST, _MOST_CLASSES = 3, 2, 20
+_ZONELESS = re.compile(r"\d{4}[-/]\d\d?[-/]\d\d?([ T]\d\d?:\d\d(:\d\d(\.\d+)?)?)?")
+_PREDICTED = re.compile(r"(predict|detect|inference|runs?$|exp\d*$|vorhersage)", re.IGNORECASE)
+_ABOVE = 4  # folders above files, that may say what these are
 _PLAIN = {"data", "samples", "input", "export", "test", "labels", "boxes", "dataset", "annotations"}
 _HOW = {
     "images": "a table of images", "detections": "boxes with scores", "truth": "boxes without scores",
@@ -58,8 +63,11 @@ def draft_boxes(asked: str, directory: Path) -> BoxDraft | None:
     matched already and nothing to match them with. Raises UsageError where a file cannot be read."""
     found, failed = find_parts(asked)
     if not _is_of_boxes(found):
+        if told := next((why for why in failed.values() if NESTED in why), None):
+            raise UsageError(f"--from {asked}: {told}")
         return None
     plan = _Plan(asked, directory, _settle_sides(found))
+    _leave_scoreless(plan)
     if plan.part("detections") is None:
         plan.parts.append(BoxPart("detections", "auto", str(directory.resolve() / "detections" / "*.parquet"), ()))
     plan.todo += [("path", f"{path.name} is left out: {_less(why, path)}") for path, why in failed.items()]
@@ -70,6 +78,9 @@ def draft_boxes(asked: str, directory: Path) -> BoxDraft | None:
     _settle_images(plan, tried)
     _settle_layouts(plan, tried)
     tried = try_sources(_write(plan, tried, None), directory)
+    for name, part in _named(plan):
+        times = tried.trials[name].found.times.values() if name in tried.trials else ()
+        part.is_zoneless = part.read is None and any(_ZONELESS.fullmatch(time) for time in times)
     _leave_doubts(plan, tried)
     return _finish(plan, tried)
 
@@ -95,6 +106,25 @@ def _settle_sides(found: Sequence[BoxPart]) -> list[BoxPart]:
         if part.holds == "truth" and part.read is not None and part.read.is_sure:
             part.why["holds"] = "every score is 1, as people's boxes have"
     return sorted(parts, key=lambda part: _ORDER.index(part.holds))
+
+
+def _leave_scoreless(plan: _Plan) -> None:
+    """Of YOLO's files without scores that speak of the same images some are predictions: those in a folder that says so."""
+    parts = [part for part in plan.parts if part.holds == "truth" and part.format == "yolo"]
+    if plan.part("detections") is not None or len(parts) < 2:
+        return
+    stems = {id(part): {path.stem for path in part.files} for part in parts}
+    foretold = [part for part in parts if any(_PREDICTED.match(name) for name in part.files[0].parts[:-1][-_ABOVE:])]
+    for part in foretold if len(foretold) < len(parts) else ():
+        mine = stems[id(part)]
+        if any(
+            len(mine & stems[id(other)]) > 0.2 * min(len(mine), len(stems[id(other)]))
+            for other in parts
+            if other not in foretold
+        ):
+            plan.parts.remove(part)
+            what = "looks like predictions, but no box has a confidence: let the detector write it, with save_conf=True in YOLO"
+            plan.todo.append(("path", f"{part.named} {what}; it is left out, and is no truth"))
 
 
 def _leave_others(plan: _Plan) -> None:
@@ -197,6 +227,8 @@ def _source(name: str, part: BoxPart, directory: Path | None, todo: list[tuple[s
     ]  # fmt: skip
     if part.format != "auto":
         settings.append(Guess("format", part.format, "by what is in it"))
+    if part.is_zoneless:
+        settings.append(Guess("time_zone", "UTC", ZONELESS))
     columns: list[Guess] = []
     if part.image_key is not None:
         columns.append(

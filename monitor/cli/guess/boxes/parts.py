@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from monitor.cli.guess.boxes.columns import BoxColumns, BoxHolds, find_box_columns
+from monitor.cli.guess.boxes.nested import describe_nested
 from monitor.cli.guess.reading import Found, format_of, read_table
 from monitor.config.boxes import BoxLayout
 from monitor.config.sources import SourceSettings
@@ -40,7 +41,9 @@ class BoxPart:
     read: BoxColumns | None = None
     layout: BoxLayout | None = None
     image_key: str | None = None
+    is_zoneless: bool = False  # times in its documents say no zone
     why: dict[str, str] = field(default_factory=dict)  # what was told by other things than names, and how
+    depth: int = 2  # of the parts of a file's path, how many tell it from those of other sources
 
     @property
     def named(self) -> str:
@@ -48,7 +51,7 @@ class BoxPart:
         if not self.files:
             return Path(self.pattern).name
         more = f" and {len(self.files) - 1:,} more" if len(self.files) > 1 else ""
-        return f"{self.files[0].parent.name}/{self.files[0].name}{more}"
+        return f"{'/'.join(self.files[0].parts[-self.depth :])}{more}"
 
 
 def find_parts(asked: str) -> tuple[list[BoxPart], dict[Path, str]]:
@@ -64,7 +67,20 @@ def find_parts(asked: str) -> tuple[list[BoxPart], dict[Path, str]]:
         found += parts
         told = {path for part in parts for path in part.files}
         tables += [path for path in files if path not in told and _bare(ending) in _TABLES and not _is_list(path)]
-    return [*found, *_tables(tables, paths, failed)], failed
+    found += _tables(tables, paths, failed)
+    _tell_apart(found)
+    return found, failed
+
+
+def _tell_apart(parts: Sequence[BoxPart]) -> None:
+    """Call files by so much of their paths that no two are called alike."""
+    for part in parts:
+        others = [other for other in parts if other is not part and other.files]
+        while part.files and part.depth < len(part.files[0].parts):
+            own = part.files[0].parts[-part.depth :]
+            if all(other.files[0].parts[-part.depth :] != own for other in others):
+                break
+            part.depth += 1
 
 
 def _paths(asked: str) -> Iterator[Path]:
@@ -72,7 +88,10 @@ def _paths(asked: str) -> Iterator[Path]:
     if path.is_dir():
         for each in sorted(path.resolve().rglob("*")):
             inner = each.relative_to(path.resolve()).parts
-            if each.is_file() and not any(part.startswith((".", "_")) for part in inner):
+            is_hidden = any(part.startswith((".", "_")) for part in inner[:-1]) or each.name.startswith(".")
+            # what starts so is a tool's own, such as _SUCCESS; but for documents, such as _annotations.coco.json
+            is_hidden |= each.name.startswith("_") and each.suffix.lower() != ".json"
+            if each.is_file() and not is_hidden:
                 yield each
     elif path.is_file():
         yield path.resolve()
@@ -193,7 +212,10 @@ def _tables(paths: Sequence[Path], among: Sequence[Path], failed: dict[Path, str
 def _read(path: Path, failed: dict[Path, str]) -> BoxColumns | None:
     """The columns of a table of boxes or images; None where it is none of these."""
     try:
-        found = find_box_columns(read_table(Found(glob.escape(str(path)), (path,), format_of(path)), _ROWS))
+        table = read_table(Found(glob.escape(str(path)), (path,), format_of(path)), _ROWS)
+        if (nested := describe_nested(table)) is not None:
+            raise UsageError(f"{path}: {nested}")
+        found = find_box_columns(table)
     except UsageError as error:
         failed.setdefault(path, error.message)
         return None
