@@ -81,17 +81,14 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
     return connection
 
 
-_MACROS = (
-    "macro_bin", "macro_log_loss", "macro_bucket", "macro_box_cut", "macro_box_inside", "macro_box_over", "macro_is_beyond",
-    "macro_is_outside",
-)  # fmt: skip
+BOX_MACROS = ("macro_box_cut", "macro_box_inside", "macro_box_over", "macro_is_beyond", "macro_is_outside")
 
 
 def prepare_database(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> None:
     """Settings, macros and tables of a database that rows are taken into."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
-    for name in _MACROS:
+    for name in ("macro_bin", "macro_log_loss", "macro_bucket", *BOX_MACROS):
         connection.execute(statement(name))
     migrate_database(connection, now, path)
 

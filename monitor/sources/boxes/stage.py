@@ -13,7 +13,7 @@ from monitor.sources.boxes.columns import DETECTION_CHECKS, OBJECT_CHECKS, image
 from monitor.sources.boxes.settings import matching_of
 from monitor.sources.ingest.percentages import Refusal, Review, Seen, review_fractions, review_percent
 from monitor.sources.ingest.staging import CLOCK_SKEW, believing_values_only, forget_rejects, take_rejects, tell_record
-from monitor.store.connection import fetch_row, make_naive, quote_text
+from monitor.store.connection import BOX_MACROS, fetch_row, make_naive, quote_text
 from monitor.store.sql import statement
 
 SAID_BY = {"images": 0, "detections": 1, "truth": 2}
@@ -40,6 +40,9 @@ def stage_boxes(
     checks += DETECTION_CHECKS if holds == "detections" else OBJECT_CHECKS if holds == "truth" else ()
     cases = "\n        ".join(f"WHEN {condition} THEN {quote_text(reason)}" for reason, condition in checks)
     forget_rejects(connection)
+    # also in databases of a moment, as check has
+    for name in BOX_MACROS:
+        connection.execute(statement(name))
     rows = "\nUNION ALL BY NAME\n".join(
         statement(
             "box_rows", cases=cases, boxes=boxes, rows=shape.relation, latest=_stamp(latest),
