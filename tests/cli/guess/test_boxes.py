@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,12 @@ from monitor.cli.guess.draft import Draft, draft_config
 from monitor.config.settings import Model, parse_config
 from monitor.engine.check.check import CheckResult, check_config
 
-SHARED = Path("/work/shared/data")
+DATA = Path(__file__).parents[2] / "data" / "vision"
+REAL = {  # files of real detectors that lie together
+    "coco": ("coco_val2014_100.json", "coco_val2014_100_fakebbox.json"),
+    "tables": ("images.parquet", "faster-rcnn-resnet-50.parquet", "coco_val2017_gt.parquet"),
+    "padilla": ("padilla_detections.csv", "padilla_truths.csv"),
+}
 WIDE, HIGH = 640.0, 480.0
 CLASSES = ("person", "forklift", "pallet")
 Row = dict[str, Any]
@@ -455,13 +461,14 @@ def test_without_sizes_a_corner_and_a_centre_cannot_be_told_and_that_is_said(tmp
     assert any(key == "boxes" and "a corner or a centre?" in what for key, what in found.todo)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the files of real detectors are not here")
-def test_real_files_lack_nothing_but_times(tmp_path: Path) -> None:
-    found, model = draft(SHARED / "coco_val2014_100", tmp_path / "a")
-    demand_fine(found, tmp_path / "a")
-    for name in ("detection_coco", "padilla_voc"):
-        found, model = draft(SHARED / name, tmp_path / name)
-        assert {"detections", "truth"} <= set(sources(model))
-        told = [what for key, what in found.todo if key == "check"]
-        assert len(told) == 1
-        assert "nobody says when they were taken" in told[0]
+@pytest.mark.parametrize("name", REAL)
+def test_real_files_lack_nothing_but_times(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for each in REAL[name]:
+        shutil.copy(DATA / each, folder)
+    found, model = draft(folder, tmp_path / "watch")
+    assert {"detections", "truth"} <= set(sources(model))
+    told = [what for key, what in found.todo if key == "check"]
+    assert len(told) == 1
+    assert "nobody says when they were taken" in told[0]
