@@ -160,10 +160,11 @@ def test_coco_is_played_with_its_names_and_dates(tmp_path: Path) -> None:
 def test_a_file_that_is_refused_is_told_and_the_others_are_played(tmp_path: Path) -> None:
     for holds, rows in past(tmp_path).items():
         write_csv(tmp_path / holds / "all.csv", rows)
-    corners = [a_box("x", score=0.5, x=50 + at_ % 9, y=50, w=70, h=70) for at_ in range(60)]
-    write_csv(tmp_path / "detections" / "other.csv", corners)
+    pixels = [a_box("x", score=0.5, x=10 + place, y=50) for place in range(30)]
+    shares = [a_box("x", score=0.4, x=place / 100, y=0.1, w=0.2, h=0.2) for place in range(30)]
+    write_csv(tmp_path / "detections" / "other.csv", [*pixels, *shares])
     played = play(tmp_path)
-    assert [each.reason for each in played.problems if each.item.endswith("other.csv")] == ["box_layout"]
+    assert [each.reason for each in played.problems if each.item.endswith("other.csv")] == ["mixed_boxes"]
     assert len(samples(tmp_path / "state")) == 20
 
 
