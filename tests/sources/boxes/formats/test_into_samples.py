@@ -160,7 +160,7 @@ def test_one_bad_file_of_many_is_named_and_stops_no_other(tmp_path: Path) -> Non
 def test_results_that_break_off_are_taken_once_they_are_whole(tmp_path: Path) -> None:
     detector = Detector(tmp_path, ("detections", "truth"), extra=COCO)
     _send(detector, "truth", TRUTH)
-    text = json.dumps(RESULTS * 2_000)
+    text = json.dumps([{**row, "score": 0.1 + number / 10_000} for number in range(2_000) for row in RESULTS])
     path = tmp_path / "detections" / "a.json"
     path.write_text(text[:-100])
     assert [problem.reason for problem in detector.pull()["detections"].problems] == ["unreadable_file"]
