@@ -127,7 +127,10 @@ def _of_version(images: Mapping[str, Any], version: str) -> tuple[np.ndarray[Any
     seen = np.asarray(images["observed_at"], np.float64)
     first = seen[named & said].min(initial=np.inf) if (named & said).any() else -np.inf
     own = named | (~said & (seen >= first))
-    raw = np.asarray(images["without_raw"], np.int64) == 0
+    raw, blank = np.asarray(images["without_raw"], np.int64) == 0, np.asarray(images["blank"], np.bool_)
+    # an image without a detection is left out with the image before it, as what scored that would have scored it
+    before = np.maximum.accumulate(np.where(blank, -1, np.arange(len(raw))))
+    raw = np.where(blank & (before >= 0), raw[before], raw)
     return own & raw, int(np.count_nonzero(own & ~raw))
 
 

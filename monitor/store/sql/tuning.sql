@@ -19,7 +19,8 @@ SELECT count(*) FROM detections WHERE model_id = $model_id AND image_id IN (SELE
 -- name: tune_images
 -- in the order of time; cuts, version and whether all scores can be had from before any calibration, as their boxes have them
 SELECT m.number, epoch(m.observed_at) AS observed_at, coalesce(d.version, m.version) AS version, m.cuts, d.cuts AS of_boxes,
-       coalesce(d.differ, false) AS differ, coalesce(d.without_raw, 0) AS without_raw
+       coalesce(d.differ, false) AS differ, coalesce(d.without_raw, 0) AS without_raw,
+       d.without_raw IS NULL AS blank
 FROM match_images AS m
 LEFT JOIN (
     SELECT f.image AS number, min(d.version) AS version, any_value(d.cuts) AS cuts, count(DISTINCT d.cuts) > 1 AS differ,
