@@ -37,6 +37,8 @@ def recalibrate(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Ask for a refit; the daemon runs it in its next cycle, or it runs here when there is no daemon."""
+    loaded, scope = named_scope(config, model, slice_)
+    _demand_seen(loaded, model, scope)
     _ask(config, model, "recalibrate", slice_, None)
 
 
@@ -57,16 +59,11 @@ def tune(
 
 
 def _demand_seen(loaded: "Config", model: str, scope: Slice) -> None:
-    """Raise UsageError where no sample of the scope was ever seen, and others were. Before the first cycle nothing is known."""
-    from monitor.rules.conditions import find_unseen
-    from monitor.store.published.queries import Snapshot
+    from monitor.rules.conditions import find_unseen_scope
+    from monitor.store.published.queries import load_seen_slices
 
-    try:
-        with Snapshot(loaded.state_dir) as held:
-            seen = [Slice.parse(text) for text in held.seen_slices(model)]
-    except CalwatchError:
-        return
-    if (unseen := find_unseen(scope, seen)) is not None:
+    named, seen = loaded.model_named(model), load_seen_slices(loaded.state_dir, model)
+    if named and (unseen := find_unseen_scope(scope, seen, named.max_order)) is not None:
         raise UsageError(f'--slice: model "{model}" has no sample of {scope.text}: {unseen}', "see: calwatch slices")
 
 

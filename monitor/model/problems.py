@@ -33,7 +33,7 @@ ProblemReason = Literal[
     "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column",
     "missing_mapped_column", "wrong_type", "foreign_zone", "no_percentages", "percentages", "scores_of_predicted_class",
     "undecided_outcome", "unknown_positive", "mixed_boxes", "box_layout", "replaced_truth", "boxes_matched_anew",
-    "boxes_waiting", "boxes_cut", "repeated_boxes", "several_versions",
+    "boxes_waiting", "boxes_over_edge", "repeated_boxes", "several_versions",
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
     "logits_are", "values_folded", "slices_mended", "labels_not_judged", "file_set_aside",
     "push_set_aside", "several_names",
@@ -43,7 +43,7 @@ PROBLEM_REASONS: tuple[ProblemReason, ...] = get_args(ProblemReason)
 NOTED_REASONS: tuple[ProblemReason, ...] = (
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
     "logits_are", "values_folded", "slices_mended", "labels_not_judged", "push_set_aside", "replaced_truth",
-    "boxes_matched_anew", "several_names", "boxes_cut", "repeated_boxes", "several_versions",
+    "boxes_matched_anew", "several_names", "boxes_over_edge", "repeated_boxes", "several_versions",
 )  # fmt: skip
 # nothing of a file, a push or a source was taken
 NOTHING_TAKEN: tuple[ProblemReason, ...] = (

@@ -81,6 +81,16 @@ def find_unseen(only: Slice, seen: Collection[Slice]) -> str | None:
     return "its values come, but never together"
 
 
+def find_unseen_scope(scope: Slice, seen: Collection[Slice], most: int) -> str | None:
+    """Return the same where slices are shown of at most ``most`` dimensions: each value of a finer scope is looked for alone.
+
+    >>> find_unseen_scope(Slice.of({"a": "1", "b": "2"}), [Slice.of({"a": "1"}), Slice.of({"b": "2"})], 1) is None
+    True
+    """
+    parts = [scope] if scope.order <= most else [Slice.of({name: value}) for name, value in scope.labels if most]
+    return next((unseen for part in parts if (unseen := find_unseen(part, seen)) is not None), None)
+
+
 def threshold_findings(
     rule: ThresholdRule, readings: tuple[Reading, ...], prior: Mapping[AlertKey, Alert]
 ) -> dict[AlertKey, Finding]:

@@ -81,7 +81,7 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
     return connection
 
 
-BOX_MACROS = ("macro_box_cut", "macro_box_inside", "macro_box_over", "macro_is_beyond", "macro_is_outside")
+BOX_MACROS = ("macro_box_inside", "macro_box_over", "macro_is_beyond", "macro_is_outside")
 
 
 def prepare_database(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> None:

@@ -95,21 +95,23 @@ def choose_nms(policy: Policy, earlier: LabelledBoxes, confidence: float) -> int
 
 
 def _worth(policy: Policy, counts: Counts, confidence: float) -> tuple[int, float]:
-    """(2 kept with confidence, 1 by the estimate, 0 not at all; what it leaves)."""
+    """(2 kept with confidence, 1 by the estimate, 0 not at all; what it leaves, of 0 how near its bound comes)."""
     recall, precision = counts.recall().rate, counts.precision().rate
     if policy.kind == "precision":
-        sides = counts.precision_bounds(confidence)[0] >= policy.target, precision >= policy.target
+        bound = counts.precision_bounds(confidence)[0]
+        sides = bound >= policy.target, precision >= policy.target
     elif policy.kind == "recall":
-        sides = counts.recall_bounds(confidence)[0] >= policy.target, recall >= policy.target
+        bound = counts.recall_bounds(confidence)[0]
+        sides = bound >= policy.target, recall >= policy.target
         recall = precision
     else:
         images = np.full(len(counts), counts.groups)
-        upper = poisson_bounds(counts.fp, images, confidence)[1]
-        sides = upper <= policy.target, counts.fp / images <= policy.target
+        bound = -poisson_bounds(counts.fp, images, confidence)[1]
+        sides = -bound <= policy.target, counts.fp / images <= policy.target
     for tier, kept in zip((2, 1), sides, strict=True):
         if (kept & np.isfinite(recall)).any():
             return tier, float(np.nanmax(recall[kept]))
-    return 0, 0.0
+    return 0, float(np.nanmax(bound)) if np.isfinite(bound).any() else -np.inf
 
 
 def count_missing(policy: Policy, attempt: Attempt, confidence: float) -> tuple[int | None, int]:

@@ -87,9 +87,12 @@ def test_mistakes_are_told_before_anything_is_asked(
     assert not (base / "state" / "requests").exists()
 
 
-def test_a_slice_that_was_never_seen_is_refused_at_once(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", ["tune", "recalibrate"])
+def test_a_slice_that_was_never_seen_is_refused_at_once(
+    command: str, base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _say(capsys, "once")[0] == 0
-    code, said = _say(capsys, "tune", "m", "--slice", "camera=nrth")
+    code, said = _say(capsys, command, "m", "--slice", "camera=nrth")
     assert code == 2
     assert 'camera="nrth" is not among' in said
 

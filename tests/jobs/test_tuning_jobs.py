@@ -1,6 +1,5 @@
 """Tunings from request to outcome, over a real store on a simulated clock: of boxes, and of what refits promoted."""
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,21 +17,15 @@ from monitor.recalibration.artefacts import artefact_path, read_artefact
 from monitor.recalibration.registry import load_path
 from monitor.store.thresholds import load_thresholds, threshold_of
 from tests.worlds.boxes_line import NOW, Habits, detector_line, detector_section, send_images
-from tests.worlds.jobs import ALL, MODEL, ask, calibrator_of, drained, in_charge
+from tests.worlds.jobs import ALL, MODEL, ask, calibrator_of, drained, in_charge, read_document
 from tests.worlds.jobs import NOW as SOON
-from tests.worlds.line import BEGAN, DAY, HOUR, Line, line, traffic, write_file
+from tests.worlds.line import BEGAN, DAY, HOUR, Line, line, write_file
 
 PROMISE = 'policy = "precision>=0.95"\nper = ["predicted_class"]'
 
 
 def _codes(job: Job) -> list[str]:
     return [reason.code for reason in job.why]
-
-
-def _document(held: Line, id_: str) -> dict[str, Any]:
-    path = artefact_path(held.cycle.config.state_dir / "calibrators", "m", id_)
-    document: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return document
 
 
 def test_a_promise_of_a_detector_takes_charge_as_an_artefact_with_points(tmp_path: Path) -> None:
@@ -47,7 +40,7 @@ def test_a_promise_of_a_detector_takes_charge_as_an_artefact_with_points(tmp_pat
         (point,) = artefact.operating.points
         assert (point.per, point.class_name, point.nms_iou, point.kept) == ("predicted_class", "cat", 0.5, True)
         assert (artefact.method, artefact.parent, artefact.operating.max_detections) == ("identity", None, 100)
-        assert job.tuned["points"] == _document(held, id_)["operating"]["points"]
+        assert job.tuned["points"] == read_document(held, id_)["operating"]["points"]
         together, own = load_thresholds(held.connection, "m")
         assert (together.threshold, together.kept, together.tuned) == (None, False, True)
         assert (own.threshold, own.nms_iou, own.calibrator) == (point.threshold, 0.5, id_)
@@ -144,7 +137,7 @@ def test_a_tuned_calibrator_is_the_one_in_charge_with_points(tmp_path: Path) -> 
         fitted = calibrator_of(ask(held, NOW))
         job = ask(held, NOW + HOUR, "tune")
         assert job.state is JobState.PROMOTED, job.reasons
-        tuned, base = _document(held, str(job.tuned["artefact"])), _document(held, fitted)
+        tuned, base = read_document(held, str(job.tuned["artefact"])), read_document(held, fitted)
         same = ("method", "parameters", "fitted_at", "fit_window", "gate_window", "before", "after", "task", "scope")
         assert {name: tuned[name] for name in same} == {name: base[name] for name in same}
         assert (tuned["parent"], tuned["schema_version"]) == (fitted, 4)
@@ -178,7 +171,7 @@ def test_a_refit_in_the_place_of_a_tuned_calibrator_asks_for_a_tuning(tmp_path: 
         assert (tuned.kind, tuned.asked_by.name, tuned.asked_by.event) == ("tune", refit.id, "promoted")
         assert tuned.state is JobState.PROMOTED, tuned.reasons
         assert in_charge(held) == {"all": tuned.tuned["artefact"]}
-        assert _document(held, str(tuned.tuned["artefact"]))["parent"] == refit.details["calibrator"]
+        assert read_document(held, str(tuned.tuned["artefact"]))["parent"] == refit.details["calibrator"]
         assert first.tuned["artefact"] != tuned.tuned["artefact"]
 
 
@@ -279,6 +272,17 @@ def test_boxes_that_were_calibrated_without_their_raw_score_leave_their_images_o
         assert sum(job.tuned["images"].values()) == pytest.approx(390, abs=20)
 
 
+def test_an_image_is_of_the_version_that_its_boxes_say(tmp_path: Path) -> None:
+    """As its samples are, whatever the table of images says."""
+    with detector_line(tmp_path, detector_section('policy = "f1"')) as held:
+        tables = send_images(held, 400, version="v2")
+        said = tables["images"] | {"version": np.full(400, "v1", dtype=object)}
+        write_file(held.base / "images" / "f001.parquet", said)
+        job = ask(held, NOW, "tune")
+        assert job.state is JobState.PROMOTED, job.reasons
+        assert sum(job.tuned["images"].values()) > 300
+
+
 def test_drift_evidence_goes_on_when_a_calibrator_is_tuned(tmp_path: Path) -> None:
     section = detector_section(PROMISE, recalibration='apply = "monitor"').replace("rules = []", 'rules = ["default"]')
     with detector_line(tmp_path, section) as held:
@@ -297,81 +301,6 @@ def test_drift_evidence_goes_on_when_a_calibrator_is_tuned(tmp_path: Path) -> No
         assert (
             held.connection.execute("SELECT count(*) FROM evidence_streams WHERE closed IS NULL").fetchall() == before
         )
-
-
-def test_a_classifier_gets_thresholds_without_a_refit(tmp_path: Path) -> None:
-    model = MODEL.replace('policy = "f1"', 'policy = "precision>=0.8"')
-    with line(tmp_path, model) as held:
-        held.arrive(BEGAN, SOON, 3000, temperature=0.4)
-        fitted = calibrator_of(ask(held, SOON))
-        later = SOON + 3 * DAY
-        held.arrive(SOON, later, 4000, temperature=0.4)
-        job = ask(held, later, "tune")
-        assert job.state is JobState.PROMOTED, job.reasons
-        (threshold,) = load_thresholds(held.connection, "m")
-        assert (threshold.tuned, threshold.kept, threshold.calibrator) == (True, True, job.tuned["artefact"])
-        tuned = _document(held, str(job.tuned["artefact"]))
-        assert tuned["parent"] == fitted
-        (point,) = tuned["operating"]["points"]
-        assert point == {"per": "", "class": "", "threshold": threshold.threshold, "nms_iou": None, "kept": True}
-        # proved on what the calibrator was not fitted on
-        assert threshold.samples <= 4000
-
-
-def test_a_classifier_keeps_its_threshold_where_no_other_is_better_with_confidence(tmp_path: Path) -> None:
-    with line(tmp_path, MODEL) as held:
-        held.arrive(BEGAN, SOON, 3000, temperature=1.0)
-        first = ask(held, SOON, "tune")
-        assert first.state is JobState.PROMOTED, first.reasons
-        later = SOON + 14 * DAY
-        held.arrive(later - DAY, later, 3000, temperature=1.0)
-        job = ask(held, later, "tune")
-        assert job.state is JobState.REJECTED
-        assert job.verdict is not None
-        assert job.verdict.code in (Code.TUNE_NOT_BETTER, Code.TUNE_SAME)
-
-
-def test_a_classifier_whose_scores_have_changed_gets_a_better_threshold(tmp_path: Path) -> None:
-    with line(tmp_path, MODEL) as held:
-        held.arrive(BEGAN, SOON, 3000, temperature=1.0)
-        before = ask(held, SOON, "tune").tuned["points"][0]["threshold"]
-        later = SOON + 15 * DAY
-        shifted = traffic(held.rng, "shifted", later - DAY, later, 6000)
-        shifted["score"] = shifted["score"] ** 4
-        write_file(held.base / "in" / "shifted.parquet", shifted)
-        job = ask(held, later, "tune")
-        assert job.state is JobState.PROMOTED, job.reasons
-        assert job.tuned["points"][0]["threshold"] < before
-
-
-@pytest.mark.parametrize(("policy", "code"), [("f1", Code.THRESHOLD_NEEDS_TRUTH), ("recall>=0.5", Code.THRESHOLD_NEEDS_TRUTH),
-                                              ("youden", Code.THRESHOLD_NEEDS_NEGATIVES)])  # fmt: skip
-def test_rows_that_users_matched_are_not_tuned_for_recall_and_hear_the_remedy(
-    policy: str, code: Code, tmp_path: Path
-) -> None:
-    model = MODEL.replace('"f1"', f'"{policy}"').replace('task = "binary"', 'task = "detection"')
-    with line(tmp_path, model) as held:
-        held.arrive(BEGAN, SOON, 3000)
-        job = ask(held, SOON, "tune")
-        assert job.state is JobState.REJECTED
-        assert [reason.code for reason in job.why[-2:]] == [Code.TUNE_UNTOLD, code]
-        if code == Code.THRESHOLD_NEEDS_TRUTH:
-            assert 'holds = "truth"' in job.reasons[-1]
-
-
-def test_rows_that_users_matched_are_tuned_for_precision(tmp_path: Path) -> None:
-    model = MODEL.replace('"f1"', '"precision>=0.7"').replace('task = "binary"', 'task = "detection"')
-    with line(tmp_path, model) as held:
-        held.arrive(BEGAN, SOON, 3000)
-        assert ask(held, SOON, "tune").state is JobState.PROMOTED
-
-
-def test_few_samples_are_too_few_for_a_tuning(tmp_path: Path) -> None:
-    with line(tmp_path, MODEL) as held:
-        held.arrive(BEGAN, SOON, 100)
-        job = ask(held, SOON, "tune")
-        assert job.verdict is not None
-        assert (job.state, job.verdict.code) == (JobState.REJECTED, Code.REFIT_FEW_SAMPLES)
 
 
 def test_a_refit_that_promotes_nothing_leaves_tuned_thresholds_alone(tmp_path: Path) -> None:

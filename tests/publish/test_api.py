@@ -291,7 +291,8 @@ def test_a_job_that_does_not_fit_is_refused(tmp_path: Path, model: str, body: di
         assert not (held.config.state_dir / REQUESTS).exists()
 
 
-def test_a_tuning_of_a_slice_that_was_never_seen_is_refused(world: World) -> None:
-    asked = world.client("write").post(f"{API}/models/m/jobs", json={"kind": "tune", "slice": "camera=none"})
+@pytest.mark.parametrize("kind", ["tune", "recalibrate"])
+def test_a_job_for_a_slice_that_was_never_seen_is_refused(world: World, kind: str) -> None:
+    asked = world.client("write").post(f"{API}/models/m/jobs", json={"kind": kind, "slice": "camera=none"})
     assert asked.status_code == 404
     assert "is not among" in asked.json()["detail"]

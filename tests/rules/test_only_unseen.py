@@ -6,7 +6,7 @@ import pytest
 
 from monitor.model import Alert, AlertState, Health, LastSeen, Rule, Slice
 from monitor.model.reasons import Code
-from monitor.rules.conditions import AlertKey, find_unseen
+from monitor.rules.conditions import AlertKey, find_unseen, find_unseen_scope
 from tests.worlds.alerts import C3, HOUR, LABELS, NIGHT, RULE, START, evaluate, reading
 
 NIGTH = Slice.of({"lighting": "nigth"})
@@ -70,3 +70,19 @@ def test_an_absence_rule_fires_for_it_as_it_always_did() -> None:
 )
 def test_what_there_is_instead_is_told(only: dict[str, str], told: str | None) -> None:
     assert find_unseen(Slice.of(only), [seen.slice for seen in SEEN]) == told
+
+
+@pytest.mark.parametrize(
+    ("scope", "most", "told"),
+    [
+        ({"camera": "c3", "lighting": "day"}, 2, "its values come, but never together"),
+        # slices of two dimensions are not shown: nobody knows which come together
+        ({"camera": "c3", "lighting": "day"}, 1, None),
+        ({"camera": "C3", "lighting": "day"}, 1, 'camera="C3" is not among c3, did you mean "c3"?'),
+        ({"camera": "none"}, 0, None),
+    ],
+)
+def test_of_a_scope_finer_than_what_is_shown_each_value_is_looked_for(
+    scope: dict[str, str], most: int, told: str | None
+) -> None:
+    assert find_unseen_scope(Slice.of(scope), [seen.slice for seen in SEEN], most) == told

@@ -2,9 +2,11 @@
 
 import json
 from datetime import datetime
+from typing import Any
 
 from monitor.jobs.requests import leave_request
 from monitor.model import Job, JobState, Slice
+from monitor.recalibration.artefacts import artefact_path
 from tests.worlds.line import BEGAN, DAY, Line, model_section
 
 NOW = BEGAN + DAY
@@ -31,6 +33,13 @@ def in_charge(held: Line) -> dict[str, str]:
     path = held.cycle.config.state_dir / "calibrators" / "m" / "current.json"
     current: dict[str, str] = json.loads(path.read_text("utf-8"))["current"]
     return current
+
+
+def read_document(held: Line, id_: str) -> dict[str, Any]:
+    """The file of an artefact."""
+    path = artefact_path(held.cycle.config.state_dir / "calibrators", "m", id_)
+    document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return document
 
 
 def two_promotions(held: Line) -> tuple[str, str]:

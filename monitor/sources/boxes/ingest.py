@@ -21,7 +21,7 @@ from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem, ProblemReason
 from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import Batch
-from monitor.sources.boxes.stage import BOXES_CUT, SAID_BY, keep_records, review_boxes, stage_boxes
+from monitor.sources.boxes.stage import OVER_EDGE, SAID_BY, keep_records, review_boxes, stage_boxes
 from monitor.sources.formats.boxes.categories import remember_categories
 from monitor.sources.ingest.file_numbers import load_file_numbers, number_files
 from monitor.sources.ingest.ingest import RefusedError, quarantine_rows
@@ -70,8 +70,8 @@ def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: 
             store.execute(statement("match_all"), {"model_id": store.model_id})
         if contrary:
             pulled.problems.append(Problem(source, "several_names", contrary))
-        if BOXES_CUT in found.facts:
-            pulled.problems.append(Problem(source, "boxes_cut", _cut_boxes(int(found.facts[BOXES_CUT]))))
+        if OVER_EDGE in found.facts:
+            pulled.problems.append(Problem(source, "boxes_over_edge", _over_edge(int(found.facts[OVER_EDGE]))))
         for fact, value in found.facts.items():
             store_fact(connection, store.model_id, source, fact, value, now)
         if pulled.problems:
@@ -90,10 +90,11 @@ def _stage(store: ModelStore, batch: Batch, now: datetime) -> int:
         raise SourceError(str(error).splitlines()[0]) from error
 
 
-def _cut_boxes(count: int) -> str:
+def _over_edge(count: int) -> str:
     return (
-        f"boxes that reach over the edge of their image ({count:,} came now) are cut there as they are matched, from now "
-        "on; those that lie mostly outside are set aside (box_outside_image)"
+        f"boxes reach over the edge of their image ({count:,} that came now): they are matched as they are, as COCO does, and "
+        "those that lie mostly outside are set aside (box_outside_image). Where boxes are meant to end at the edge, see that "
+        "width and height are those of the image that was detected in"
     )
 
 
@@ -102,6 +103,7 @@ FileCounts = Mapping[str, tuple[int, int, int, int]]  # file → rows that are n
 
 def _take_images(store: ModelStore, source: str, pulled: Pulled, now: datetime) -> FileCounts:
     _say_images(store, "images", now)
+    _tell_versions(store, source, pulled)
     seen, changed, new = fetch_row(
         store.connection,
         "SELECT (SELECT coalesce(sum(seen), 0) FROM box_images), count(*), count(*) FILTER (is_new) FROM box_changed",
@@ -138,10 +140,24 @@ def _take_detections(store: ModelStore, source: str, pulled: Pulled, now: dateti
     pulled.changed_predictions += sum(changed for *_, changed in counts.values())
     (pulled.clipped,) = fetch_row(store.connection, "SELECT count(*) FROM box_changed WHERE clipped")
     run_script(store.connection, "box_detections_replace", own)
-    mixed, example, versions = store.fetch_row(statement("box_versions"), {"model_id": store.model_id})
+    _tell_versions(store, source, pulled)
+    return counts
+
+
+def _tell_versions(store: ModelStore, source: str, pulled: Pulled) -> None:
+    """Tell where versions contradict each other, of the images in `box_changed`."""
+    mixed, example, versions, contrary, contrary_example, both = store.fetch_row(
+        statement("box_versions"), {"model_id": store.model_id}
+    )
     if mixed:
         pulled.problems.append(Problem(source, "several_versions", _mixed_versions(mixed, example, versions)))
-    return counts
+    if contrary:
+        told = (
+            f"of {quantity(contrary, 'image')} (such as {contrary_example}) the table of images says version {both[0]}, and "
+            f"the detections {first_few(both[1:])}: these count with what they say themselves, and images without a detection "
+            "with what the table says, so recall is of neither. Let both say the same, or one of them alone"
+        )
+        pulled.problems.append(Problem(source, "several_versions", told))
 
 
 def _mixed_versions(images: int, example: str, versions: Sequence[str]) -> str:

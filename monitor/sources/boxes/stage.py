@@ -20,7 +20,7 @@ SAID_BY = {"images": 0, "detections": 1, "truth": 2}
 MIXED_SHARE = 0.05  # of a file's boxes that may look like shares of the image among pixels, or the other way round
 LEAST_BOXES = 20  # of which shares are judged
 WRONG_SHARE = 0.2  # of a file's boxes, read as they are, that are none or lie outside of their image
-BOXES_CUT = "boxes_cut"  # a fact: how many boxes reached over the edge when any first did
+OVER_EDGE = "boxes_over_edge"  # a fact: how many boxes reached over the edge when any first did
 CORNERED_BOXES = 50  # all of which could be two corners
 _OTHERS: Mapping[BoxLayout, str] = {
     "xywh": '"xyxy" (two corners) or "cxcywh" (centre and size)',
@@ -103,8 +103,8 @@ def review_boxes(
             )
         if small > boxes / 2:
             shares.append(file)
-        if beyond > far and BOXES_CUT not in facts:
-            found.facts[BOXES_CUT] = str(int(found.facts.get(BOXES_CUT, "0")) + beyond - far)
+        if beyond > far and OVER_EDGE not in facts:
+            found.facts[OVER_EDGE] = str(int(found.facts.get(OVER_EDGE, "0")) + beyond - far)
     connection.execute(statement("box_units"), {"files": shares})
     connection.execute(statement("box_outside"))
     if batch.meaning.holds == "detections":

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from monitor.model import Job, ReliabilityBin, Slice, ThresholdInUse
-from monitor.model.errors import UsageError
+from monitor.model.errors import CalwatchError, UsageError
 from monitor.model.history import Firing, SliceReading, UnsureAlert
 from monitor.model.wording import describe_silence
 from monitor.store.connection import make_naive
@@ -183,3 +183,12 @@ class Snapshot(History):
 
     def _names(self, name: str) -> list[str]:
         return [str(value) for row in self._rows(name) for value in row.values()]
+
+
+def load_seen_slices(state_dir: Path, model: str) -> list[Slice]:
+    """Return the slices of a model that there are readings of; none where nothing was published yet that can be read."""
+    try:
+        with Snapshot(state_dir) as held:
+            return [Slice.parse(text) for text in held.seen_slices(model)]
+    except CalwatchError:
+        return []

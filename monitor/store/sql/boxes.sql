@@ -198,15 +198,25 @@ ORDER BY position;
 INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_changed;
 
 -- name: box_versions
--- images that have detections of several versions
-SELECT count(*), min(image_id), any_value(versions)
-FROM (
+-- of the images in `box_changed`: how many have detections of several versions, and of how many the table of images says another
+-- version than their detections; an example of each, with the versions
+WITH said AS (
     SELECT image_id, list(DISTINCT version ORDER BY version) AS versions
     FROM detections
     WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_changed) AND version IS NOT NULL
     GROUP BY image_id
-    HAVING count(DISTINCT version) > 1
-);
+),
+listed AS (
+    SELECT image_id, version FROM images
+    WHERE model_id = $model_id AND said_by = 0 AND version IS NOT NULL AND image_id IN (SELECT image_id FROM box_changed)
+)
+SELECT count(*) FILTER (len(s.versions) > 1), min(s.image_id) FILTER (len(s.versions) > 1),
+       arg_min(s.versions, s.image_id) FILTER (len(s.versions) > 1),
+       count(*) FILTER (NOT list_contains(s.versions, l.version)),
+       min(s.image_id) FILTER (NOT list_contains(s.versions, l.version)),
+       arg_min(list_prepend(l.version, s.versions), s.image_id) FILTER (NOT list_contains(s.versions, l.version))
+FROM said AS s
+LEFT JOIN listed AS l USING (image_id);
 
 -- name: box_detections_gone
 -- detections of files that were written anew which these no longer say

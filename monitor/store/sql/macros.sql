@@ -18,11 +18,6 @@ CREATE OR REPLACE TEMP MACRO bucket_of(moment, seconds, folded_until) AS
 CREATE OR REPLACE TEMP MACRO log_loss(p, n, positives) AS
     -(positives * ln(greatest(p, 1e-12)) + (n - positives) * ln(greatest(1 - p, 1e-12)));
 
--- name: macro_box_cut
--- a coordinate of a box within its image, whose side is NULL where nobody says it
-CREATE OR REPLACE TEMP MACRO box_cut(place, side) AS
-    CASE WHEN side IS NULL THEN place ELSE greatest(0, least(place, side)) END;
-
 -- name: macro_box_inside
 -- share of the area of a box that lies within its image
 CREATE OR REPLACE TEMP MACRO box_inside(x1, y1, x2, y2, wide, high) AS

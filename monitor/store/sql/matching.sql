@@ -56,17 +56,13 @@ LEFT JOIN (
 LEFT JOIN (FROM reviews WHERE model_id = $model_id) AS r USING (image_id);
 
 -- name: match_detections
--- the detections of images that are known, boxes in pixels where the size is known, and cut at the edges of their image
+-- the detections of images that are known, boxes in pixels where the size is known; over the edge of their image as they came
 CREATE OR REPLACE TEMP TABLE match_detections AS
 SELECT d.rowid AS row_key, i.number AS image, coalesce(n.name, d.class) AS class, coalesce(d.raw_score, d.score) AS score,
-       box_cut(x1 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END,
-               CASE WHEN d.normalised THEN coalesce(width, 1) ELSE width END) AS x1,
-       box_cut(y1 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END,
-               CASE WHEN d.normalised THEN coalesce(height, 1) ELSE height END) AS y1,
-       box_cut(x2 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END,
-               CASE WHEN d.normalised THEN coalesce(width, 1) ELSE width END) AS x2,
-       box_cut(y2 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END,
-               CASE WHEN d.normalised THEN coalesce(height, 1) ELSE height END) AS y2,
+       x1 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END AS x1,
+       y1 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END AS y1,
+       x2 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END AS x2,
+       y2 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END AS y2,
        d.file_id, d.row, i.is_reviewed, d.ignored IS NOT NULL AS settled
 FROM detections AS d
 JOIN match_images AS i USING (image_id)
@@ -75,14 +71,10 @@ WHERE d.model_id = $model_id AND i.is_known;
 
 CREATE OR REPLACE TEMP TABLE match_truths AS
 SELECT t.rowid AS row_key, i.number AS image, t.class, t.number, t.crowd,
-       box_cut(x1 * CASE WHEN t.normalised THEN coalesce(width, 1) ELSE 1 END,
-               CASE WHEN t.normalised THEN coalesce(width, 1) ELSE width END) AS x1,
-       box_cut(y1 * CASE WHEN t.normalised THEN coalesce(height, 1) ELSE 1 END,
-               CASE WHEN t.normalised THEN coalesce(height, 1) ELSE height END) AS y1,
-       box_cut(x2 * CASE WHEN t.normalised THEN coalesce(width, 1) ELSE 1 END,
-               CASE WHEN t.normalised THEN coalesce(width, 1) ELSE width END) AS x2,
-       box_cut(y2 * CASE WHEN t.normalised THEN coalesce(height, 1) ELSE 1 END,
-               CASE WHEN t.normalised THEN coalesce(height, 1) ELSE height END) AS y2
+       x1 * CASE WHEN t.normalised THEN coalesce(width, 1) ELSE 1 END AS x1,
+       y1 * CASE WHEN t.normalised THEN coalesce(height, 1) ELSE 1 END AS y1,
+       x2 * CASE WHEN t.normalised THEN coalesce(width, 1) ELSE 1 END AS x2,
+       y2 * CASE WHEN t.normalised THEN coalesce(height, 1) ELSE 1 END AS y2
 FROM truths AS t
 JOIN match_images AS i USING (image_id)
 WHERE t.model_id = $model_id AND i.is_known AND i.is_reviewed;

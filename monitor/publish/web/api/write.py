@@ -11,16 +11,15 @@ from starlette.concurrency import run_in_threadpool
 from monitor.config.settings import Config, Model
 from monitor.config.tokens import Role
 from monitor.model import JobState, Slice
-from monitor.model.errors import CalwatchError
 from monitor.publish.web.access import Caller, demand_role
 from monitor.publish.web.api import write_schemas as orders
 from monitor.publish.web.api.openapi import NOT_FOUND
 from monitor.publish.web.api.push import Desk, Push, idempotency_key, media_type, source_for
 from monitor.publish.web.state import Control, State
-from monitor.rules.conditions import find_unseen
+from monitor.rules.conditions import find_unseen_scope
 from monitor.sources.inbox import Inbox
 from monitor.sources.push_body import ARROW, LINES, MEGABYTE, PARQUET
-from monitor.store.published.queries import Snapshot
+from monitor.store.published.queries import load_seen_slices
 
 log = structlog.get_logger("calwatch")
 Writer = Annotated[Caller, Depends(demand_role(Role.WRITE))]
@@ -105,8 +104,8 @@ def write_router(state: State, control: Control, *, now: Callable[[], datetime])
         scope = _scope(configured, asked.slice)
         if asked.kind == "tune" and configured.threshold is None:
             raise HTTPException(422, "there is nothing to tune for: [model.threshold] policy says what")
-        if asked.kind == "tune":
-            _demand_seen(state, model, scope)
+        if asked.kind != "rollback":
+            _demand_seen(state, configured, scope)
         if asked.to is not None and asked.kind != "rollback":
             raise HTTPException(422, '"to" is for a rollback')
         for job in state.published.models if state.published else ():
@@ -151,14 +150,9 @@ def reload_router(control: Control) -> APIRouter:
     return router
 
 
-def _demand_seen(state: State, model: str, scope: Slice) -> None:
-    """404 where no sample of the scope was ever seen, and others were. Before the first cycle nothing is known."""
-    try:
-        with Snapshot(_config(state).state_dir) as held:
-            seen = [Slice.parse(text) for text in held.seen_slices(model)]
-    except CalwatchError:
-        return
-    if (unseen := find_unseen(scope, seen)) is not None:
+def _demand_seen(state: State, model: Model, scope: Slice) -> None:
+    seen = load_seen_slices(_config(state).state_dir, model.name)
+    if (unseen := find_unseen_scope(scope, seen, model.max_order)) is not None:
         raise HTTPException(404, f"there is no sample of {scope.text}: {unseen}")
 
 

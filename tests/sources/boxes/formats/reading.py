@@ -1,5 +1,6 @@
 """Reads files of boxes as a cycle would: their layout, and the rows of their relation."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ from monitor.sources.formats.boxes.yolo import yolo_layout
 from monitor.sources.formats.layout import Layout
 from monitor.sources.formats.mixed import relations_of
 from monitor.store.connection import fetch_dicts
+
+
+def write_document(path: Path, value: object, **how: Any) -> Path:
+    """Write a value as JSON, a text as it is; ``how`` as for json.dumps."""
+    path.write_text(value if isinstance(value, str) else json.dumps(value, **how), "utf-8")
+    return path
 
 
 def look(

@@ -3,16 +3,13 @@
 import gzip
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pytest
 
-from monitor.sources.formats.boxes import coco
-from tests.sources.boxes.formats.reading import boxes_of, look, refusal, rows_of
+from tests.sources.boxes.formats.reading import boxes_of, look, refusal, rows_of, write_document
 
 RESULTS = [
     {"image_id": 7, "category_id": 18, "bbox": [258.15, 41.29, 348.26, 243.78], "score": 0.236},
@@ -36,22 +33,8 @@ TRUTH: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["short", "long"])
-def connection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Files are read as short ones, and once more as if they were long."""
-    if request.param == "long":
-        monkeypatch.setattr(coco, "is_small", lambda found: False)
-    with duckdb.connect() as found:
-        yield found
-
-
-def _written(path: Path, value: object, **how: Any) -> Path:
-    path.write_text(value if isinstance(value, str) else json.dumps(value, **how), "utf-8")
-    return path
-
-
 def test_results_are_boxes_with_scores(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    rows = rows_of(connection, _written(tmp_path / "r.json", RESULTS), "coco", "detections")
+    rows = rows_of(connection, write_document(tmp_path / "r.json", RESULTS), "coco", "detections")
     assert [(row["image_id"], row["class"], float(row["score"]), row["_row"]) for row in rows] == [
         ("7", "18", 0.236, 0), ("9", "1", 0.001, 1),
     ]  # fmt: skip
@@ -61,7 +44,7 @@ def test_results_are_boxes_with_scores(connection: duckdb.DuckDBPyConnection, tm
 def test_truth_gives_its_objects_and_every_reviewed_image(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    rows = rows_of(connection, _written(tmp_path / "t.json", TRUTH), "coco", "truth")
+    rows = rows_of(connection, write_document(tmp_path / "t.json", TRUTH), "coco", "truth")
     assert [(row["image_id"], row["class"], row["crowd"]) for row in rows] == [
         ("7", "dog", "0"), ("7", "person", "1"), ("7", None, None), ("9", None, None),
     ]  # fmt: skip
@@ -71,7 +54,7 @@ def test_truth_gives_its_objects_and_every_reviewed_image(
 
 
 def test_truth_as_a_source_of_images_gives_images(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    rows = rows_of(connection, _written(tmp_path / "t.json", TRUTH), "coco", "images")
+    rows = rows_of(connection, write_document(tmp_path / "t.json", TRUTH), "coco", "images")
     assert [(row["image_id"], row["width"], row["height"], row["observed_at"]) for row in rows] == [
         ("7", "640", "480", "2026-11-15 11:55:43"), ("9", "320", "240", "2026-11-15 11:56:00"),
     ]  # fmt: skip
@@ -87,20 +70,20 @@ def test_truth_as_a_source_of_images_gives_images(connection: duckdb.DuckDBPyCon
 def test_images_may_be_named_by_their_files(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, own: str, ids: set[str]
 ) -> None:
-    rows = rows_of(connection, _written(tmp_path / "t.json", TRUTH), "coco", "truth", columns={"image_id": own})
+    rows = rows_of(connection, write_document(tmp_path / "t.json", TRUTH), "coco", "truth", columns={"image_id": own})
     assert {row["image_id"] for row in rows} == ids
     assert [row["class"] for row in rows if row["class"]] == ["dog", "person"]
 
 
 def test_the_names_of_categories_go_along_with_truth(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    layout = look(connection, _written(tmp_path / "t.json", TRUTH), "coco", "truth")
+    layout = look(connection, write_document(tmp_path / "t.json", TRUTH), "coco", "truth")
     assert layout.categories == {"1": "person", "18": "dog"}
 
 
 def test_a_class_stays_a_number_where_it_is_mapped_to_one(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    path = _written(tmp_path / "t.json", TRUTH)
+    path = write_document(tmp_path / "t.json", TRUTH)
     rows = rows_of(connection, path, "coco", "truth", columns={"class": "category_id"})
     assert [row["class"] for row in rows if row["class"]] == ["18", "1"]
 
@@ -109,7 +92,7 @@ def test_a_class_stays_a_number_where_it_is_mapped_to_one(
 def test_parts_of_truth_stand_in_any_order(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, order: tuple[str, ...]
 ) -> None:
-    rows = rows_of(connection, _written(tmp_path / "t.json", {key: TRUTH[key] for key in order}), "coco", "truth")
+    rows = rows_of(connection, write_document(tmp_path / "t.json", {key: TRUTH[key] for key in order}), "coco", "truth")
     assert [row["class"] for row in rows] == ["dog", "person", None, None]
 
 
@@ -125,7 +108,7 @@ def test_parts_of_truth_stand_in_any_order(
 def test_marks_and_line_ends_change_nothing(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, written: Any, value: Any, holds: str
 ) -> None:
-    plain = rows_of(connection, _written(tmp_path / "a.json", value), "coco", holds)
+    plain = rows_of(connection, write_document(tmp_path / "a.json", value), "coco", holds)
     (tmp_path / "b.json").write_bytes(written(json.dumps(value).encode()))
     assert rows_of(connection, tmp_path / "b.json", "coco", holds) == [
         {**row, "_file": str(tmp_path / "b.json")} for row in plain
@@ -140,21 +123,23 @@ def test_packed_files_are_read(connection: duckdb.DuckDBPyConnection, tmp_path: 
         "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01', COMPRESSION zstd)",
         {"text": json.dumps(value)},
     )
-    plain = [{**row, "_file": ""} for row in rows_of(connection, _written(tmp_path / "p.json", value), "coco", holds)]
+    plain = [
+        {**row, "_file": ""} for row in rows_of(connection, write_document(tmp_path / "p.json", value), "coco", holds)
+    ]
     for name in ("a.json.gz", "a.json.zst"):
         assert [{**row, "_file": ""} for row in rows_of(connection, tmp_path / name, "coco", holds)] == plain
 
 
 @pytest.mark.parametrize("key", ["predictions", "results", "annotations", "detections"])
 def test_results_may_lie_under_a_key(connection: duckdb.DuckDBPyConnection, tmp_path: Path, key: str) -> None:
-    path = _written(tmp_path / "r.json", {"model": "v3", "meta": {"n": [1, 2]}, "tags": ["a", "b"], key: RESULTS})
+    path = write_document(tmp_path / "r.json", {"model": "v3", "meta": {"n": [1, 2]}, "tags": ["a", "b"], key: RESULTS})
     rows = rows_of(connection, path, "coco", "detections")
     assert [(row["class"], float(row["score"])) for row in rows] == [("18", 0.236), ("1", 0.001)]
 
 
 def test_results_beside_categories_have_their_names(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     value = {"annotations": RESULTS, "categories": TRUTH["categories"], "images": TRUTH["images"]}
-    rows = rows_of(connection, _written(tmp_path / "r.json", value), "coco", "detections")
+    rows = rows_of(connection, write_document(tmp_path / "r.json", value), "coco", "detections")
     assert [(row["image_id"], row["class"]) for row in rows] == [
         ("7", "dog"),
         ("9", "person"),
@@ -167,7 +152,7 @@ def test_a_category_that_is_not_listed_is_a_row_without_class(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     value = {**TRUTH, "categories": TRUTH["categories"][:1]}
-    rows = rows_of(connection, _written(tmp_path / "t.json", value), "coco", "truth")
+    rows = rows_of(connection, write_document(tmp_path / "t.json", value), "coco", "truth")
     assert [(row["class"], row["x"]) for row in rows[:2]] == [(None, "1.5"), ("person", "5")]
 
 
@@ -187,15 +172,15 @@ def test_values_come_as_they_are(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, result: dict[str, Any], expected: list[float]
 ) -> None:
     rows = rows_of(
-        connection, _written(tmp_path / "r.json", [RESULTS[0], {**RESULTS[1], **result}]), "coco", "detections"
+        connection, write_document(tmp_path / "r.json", [RESULTS[0], {**RESULTS[1], **result}]), "coco", "detections"
     )
     assert boxes_of(rows)[1] == expected
     assert rows[1]["class"].removesuffix(".0") == "1"
 
 
-def test_what_is_no_number_comes_as_it_is_written(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_what_is_no_number_comes_as_it_iswrite_document(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     text = '[{"image_id": 1, "category_id": 1, "bbox": [NaN, 1, Infinity, -Infinity], "score": NaN}]'
-    (row,) = rows_of(connection, _written(tmp_path / "r.json", text), "coco", "detections")
+    (row,) = rows_of(connection, write_document(tmp_path / "r.json", text), "coco", "detections")
     assert (row["x"].lower(), row["score"].lower()) == ("nan", "nan")
     assert "inf" in row["w"].lower()
 
@@ -205,7 +190,7 @@ def test_an_element_that_is_no_object_is_told_with_its_place(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, within: str
 ) -> None:
     listed: list[Any] = [RESULTS[0], 7, "x", RESULTS[1]]
-    path = _written(tmp_path / "r.json", listed if within == "list" else {"predictions": listed})
+    path = write_document(tmp_path / "r.json", listed if within == "list" else {"predictions": listed})
     rows = rows_of(connection, path, "coco", "detections")
     assert [(row["_row"], row["_unreadable"]) for row in rows if row["_unreadable"]] == [(1, "7"), (2, '"x"')]
     assert len(rows) == 4
@@ -214,7 +199,9 @@ def test_an_element_that_is_no_object_is_told_with_its_place(
 def test_dates_that_programs_write_for_none_are_none(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     dates: list[Any] = [0, "", "0", None, "0000-00-00 00:00:00", "2026-11-15T11:55:43+00:00"]
     images = [{"id": number, "file_name": f"{number}.jpg", "date_captured": date} for number, date in enumerate(dates)]
-    rows = rows_of(connection, _written(tmp_path / "t.json", {"images": images, "annotations": []}), "coco", "truth")
+    rows = rows_of(
+        connection, write_document(tmp_path / "t.json", {"images": images, "annotations": []}), "coco", "truth"
+    )
     assert [row["observed_at"] for row in rows] == [None] * 5 + ["2026-11-15T11:55:43+00:00"]
 
 
@@ -231,16 +218,16 @@ def test_dates_that_programs_write_for_none_are_none(connection: duckdb.DuckDBPy
 def test_what_is_empty_is_no_mistake(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, value: object, holds: str, count: int
 ) -> None:
-    assert len(rows_of(connection, _written(tmp_path / "e.json", value), "coco", holds)) == count
+    assert len(rows_of(connection, write_document(tmp_path / "e.json", value), "coco", holds)) == count
 
 
 def test_own_columns_of_results_and_images_are_found(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     results = [{**each, "attributes": {"cam": "c3"}, "raw": 0.5} for each in RESULTS]
     columns = {"camera": "attributes.cam", "raw_score": "raw"}
-    rows = rows_of(connection, _written(tmp_path / "r.json", results), "coco", "detections", columns=columns)
+    rows = rows_of(connection, write_document(tmp_path / "r.json", results), "coco", "detections", columns=columns)
     assert [(row["camera"], row["raw_score"]) for row in rows] == [("c3", "0.5")] * 2
     images = {"images": [{**each, "meta": {"cam": "c4"}} for each in TRUTH["images"]]}
-    path = _written(tmp_path / "i.json", images)
+    path = write_document(tmp_path / "i.json", images)
     rows = rows_of(connection, path, "coco", "images", columns={"camera": "meta.cam"})
     assert [row["camera"] for row in rows] == ["c4", "c4"]
 
@@ -249,13 +236,15 @@ def test_boxes_of_another_key_are_taken_where_it_is_mapped(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     results = [{**each, "corners": [1, 2, 3, 4]} for each in RESULTS]
-    layout = look(connection, _written(tmp_path / "r.json", results), "coco", "detections", columns={"box": "corners"})
+    layout = look(
+        connection, write_document(tmp_path / "r.json", results), "coco", "detections", columns={"box": "corners"}
+    )
     assert "box" in layout.types
     assert "x" not in layout.types
 
 
 def test_folders_speak_of_all_rows(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    path = _written(tmp_path / "r.json", RESULTS)
+    path = write_document(tmp_path / "r.json", RESULTS)
     rows = rows_of(connection, path, "coco", "detections", folders={"camera": "c7"})
     assert [row["camera"] for row in rows] == ["c7", "c7"]
 
@@ -303,7 +292,7 @@ def test_folders_speak_of_all_rows(connection: duckdb.DuckDBPyConnection, tmp_pa
 def test_what_is_something_else_is_refused_with_what_to_do(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, value: object, holds: str, said: str
 ) -> None:
-    found = refusal(connection, _written(tmp_path / "e.json", value), "coco", holds)
+    found = refusal(connection, write_document(tmp_path / "e.json", value), "coco", holds)
     assert re.search(said, found), found
 
 
@@ -315,7 +304,7 @@ def test_the_beginning_of_a_file_is_never_taken_for_all(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, value: object, holds: str, share: float
 ) -> None:
     text = json.dumps(value)
-    path = _written(tmp_path / "half.json", text[: int(share * len(text))])
+    path = write_document(tmp_path / "half.json", text[: int(share * len(text))])
     with pytest.raises((OSError, duckdb.Error), match=r"half\.json|only the beginning"):
         rows_of(connection, path, "coco", holds)
 
@@ -325,89 +314,3 @@ def test_truth_that_is_not_utf8_is_refused(connection: duckdb.DuckDBPyConnection
     assert "not UTF-8" in refusal(connection, tmp_path / "t.json", "coco", "truth")
     (tmp_path / "u.json").write_bytes(json.dumps(TRUTH).encode("utf-16"))
     assert "UTF-16" in refusal(connection, tmp_path / "u.json", "coco", "truth")
-
-
-def test_a_long_document_is_read_from_a_file_that_goes_with_its_layout(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
-    images = [{"id": number, "width": 10, "height": 10, "file_name": f"{number}"} for number in range(2_000)]
-    outline = [[number + 0.25 for number in range(40)]]
-    annotations = [
-        {
-            "id": n,
-            "image_id": n // 2,
-            "category_id": 1 + n % 2,
-            "segmentation": outline,
-            "bbox": [n % 7, 1, 2, 3],
-            "iscrowd": 0,
-        }
-        for n in range(3_000)
-    ]
-    value = {
-        "annotations": annotations,
-        "images": images,
-        "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
-    }
-    path = _written(tmp_path / "t.json", value, indent=1)
-    layout = look(connection, path, "coco", "truth")
-    assert len(layout.source) < 10_000
-    assert layout.rows == 5_000
-    rows = rows_of(connection, path, "coco", "truth")
-    assert [float(row["x"]) for row in rows[:3_000]] == [n % 7 for n in range(3_000)]
-    assert [row["class"] for row in rows[:3]] == ["a", "b", "a"]
-    assert len({row["image_id"] for row in rows}) == 2_000
-
-
-def test_outlines_of_every_place_leave_what_stands_around_them(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
-    box = '"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]'
-    annotations = [
-        f'{{"segmentation": [[1, 2e1, -3.5]], {box}}}', f'{{{box}, "segmentation": [[1, 2], [3, 4]]}}',
-        f'{{{box}, "segmentation" : [] }}', f'{{"segmentation":[],{box}}}',
-        f'{{{box}, "segmentation": {{"counts": [1, 2], "size": [3, 4]}}}}',
-        f'{{"note": "\\"segmentation\\": [[1, 2", {box}}}',
-    ]  # fmt: skip
-    text = f'{{"images": [{{"id": 7}}], "annotations": [{", ".join(annotations)}]}}'
-    rows = rows_of(connection, _written(tmp_path / "t.json", text), "coco", "truth")
-    assert boxes_of(rows)[:6] == [[1, 2, 3, 4]] * 6
-    assert len(rows) == 7
-
-
-_VALUES: tuple[Any, ...] = (
-    None, 0, 1, 7, "7", " 7 ", 7.0, 7.5, 'ü"x', True, [1, 2], [1, 2, 3, 4], ["1", "2", "3", "4"], {"a": {"b": 3}}, 1e-7, "",
-    123456789012345678, "a.b/c.jpg", "d\\e.jpg", ".jpg", "x.tar.gz", "007",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("columns", [{}, {"image_id": "file_name"}, {"image_id": "file_stem"}])
-@pytest.mark.parametrize("holds", ["detections", "truth", "images"])
-def test_short_and_long_files_say_the_same_of_any_values(holds: str, columns: dict[str, str], tmp_path: Path) -> None:
-    random = np.random.default_rng(11)
-    keys = ("id", "image_id", "category_id", "iscrowd", "observed_at", "file_name", "width", "height", "date_captured")
-
-    def any_object() -> dict[str, Any]:
-        made = {key: _VALUES[random.integers(len(_VALUES))] for key in keys if random.random() < 0.8}
-        return made | {"bbox": [_VALUES[random.integers(len(_VALUES))] for _ in range(4)]}
-
-    scores = {"score": 0.5} if holds == "detections" else {}
-    with duckdb.connect() as connection:
-        for _ in range(20):
-            value = {
-                "images": [any_object() for _ in range(3)], "annotations": [any_object() | scores for _ in range(4)],
-                "categories": [{"id": number, "name": f"n{number}"} for number in (0, 1, 7)],
-            }  # fmt: skip
-            path = _written(tmp_path / "x.json", value)
-            short = rows_of(connection, path, "coco", holds, columns=columns)
-            with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(coco, "is_small", lambda found: False)
-                long = rows_of(connection, path, "coco", holds, columns=columns)
-            assert [list(map(_plain, row.items())) for row in short] == [list(map(_plain, row.items())) for row in long]
-
-
-def _plain(item: tuple[str, Any]) -> tuple[str, Any]:
-    """Numbers however they are written."""
-    try:
-        return item[0], float(item[1])
-    except (TypeError, ValueError):
-        return item
