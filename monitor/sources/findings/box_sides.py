@@ -11,7 +11,7 @@ from monitor.model.wording import percent, quantity, quote_names
 from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.box_pairs import boxes_in_pixels, rows_by_image
 from monitor.sources.findings.box_rows import BoxRows, Sizes
-from monitor.sources.findings.boxes import ENOUGH, are_inside, corners_of, count_boxes, image_sizes
+from monitor.sources.findings.boxes import ENOUGH, are_inside, corners_of, count_boxes, image_sizes, share_inside
 from monitor.statistics.arrays import Floats
 from monitor.vision.boxes import overlap_matrix
 
@@ -21,7 +21,8 @@ _HARDLY = 0.1  # of confident detections, or of objects
 _BY_CHANCE = 3  # times as many touch as in other images, and they do not belong together
 _FEW_ON, _AS_CHANCE = 0.3, 1.5  # share on an object below which it is asked whether as many are in other images
 _IMAGES = 1_000  # of both sides that are compared
-_FEW = 0.05  # of boxes outside of their images that is no more than worth knowing
+_FEW = 0.05  # of boxes less than three quarters inside their images that is no more than worth knowing
+_LARGELY, _MOSTLY = 0.75, 0.5  # of the area of a box inside
 _TOLD = 0.01  # of images whose truth files differ in, or is lost for recall
 _EMPTY = 0.5  # of reviewed images without an object
 _AS_OFTEN = 0.5  # as often a confident detection lies in images without an object as in others
@@ -29,21 +30,23 @@ _AS_OFTEN = 0.5  # as often a confident detection lies in images without an obje
 
 def find_outside(rows: BoxRows, sizes: Sizes, told: int) -> Iterator[Finding]:
     """Boxes that reach beyond images whose size another source says, where they are more than were ``told`` already. Sentences
-    go on from the name of the source."""
+    go on from the name of the source. Those of detectors that do not cut them at the edge are merely worth knowing."""
     size = image_sizes(rows, {**rows.sizes, **sizes})
     corners = corners_of(rows.boxes, rows.layout)
     judged = np.isfinite(size).all(axis=1) & (corners[:, 2:] > corners[:, :2]).all(axis=1)
     outside = np.flatnonzero(judged & ~are_inside(corners, size))
     if len(outside) <= told:
         return
-    first = int(outside[0])
+    inside = share_inside(corners[outside], size[outside])
+    far = inside < _MOSTLY
+    first = int(outside[inside.argmin()])
     box, (wide, high) = ", ".join(f"{number:g}" for number in rows.boxes[first]), size[first]
     yield Finding(
         f"{len(outside):,} of {count_boxes(int(judged.sum()))} tried reach beyond their image, such as [{box}] of "
-        f'"{rows.ids[first]}" '
-        f"({wide:g} × {high:g}), and would be set aside as box_outside_image: cut them at its edge, or see whether they are of "
-        "another layout, or of the image as the network saw it",
-        Weight.NOTE if len(outside) <= _FEW * judged.sum() else Weight.SUSPICIOUS,
+        f'"{rows.ids[first]}" ({wide:g} × {high:g}), and {int(far.sum()):,} of them lie mostly outside and would be set aside '
+        "as box_outside_image: are they of another layout, or of the image as the network saw it? What a detector leaves a "
+        "little over the edge is matched as it is",
+        Weight.SUSPICIOUS if (inside < _LARGELY).sum() > _FEW * judged.sum() else Weight.NOTE,
     )
 
 

@@ -72,6 +72,13 @@ def are_inside(corners: Floats, size: Floats) -> NDArray[np.bool_]:
     return found
 
 
+def share_inside(corners: Floats, size: Floats) -> Floats:
+    """Return the share of the area of each box that lies in its image; boxes have a width and a height."""
+    clipped = np.clip(corners[:, 2:], 0, size) - np.clip(corners[:, :2], 0, size)
+    shares: Floats = np.prod(clipped / (corners[:, 2:] - corners[:, :2]), axis=1)
+    return shares
+
+
 def find_other_layout(rows: BoxRows, sizes: Sizes) -> Iterator[Finding]:
     """Boxes that are no boxes, or lie outside of their images, as they are read, and lie inside of them read otherwise."""
     if len(rows) < ENOUGH:

@@ -63,9 +63,17 @@ def test_detections_outside_of_images_whose_size_the_truth_says_are_told(tmp_pat
     truth, results = _world()
     sizes = {each["id"]: each["width"] for each in truth["images"]}
     for each in results[:30]:
-        each["bbox"][2] = 1.1 * sizes[each["image_id"]]
+        each["bbox"][0], each["bbox"][2] = 0.5 * sizes[each["image_id"]], 1.1 * sizes[each["image_id"]]
     told = _check(tmp_path, truth, results)
     assert 'source "detections": 30 of 270 boxes tried reach beyond their image' in told
+    assert "and 30 of them lie mostly outside and would be set aside as box_outside_image" in told
+
+
+def test_a_detector_that_leaves_boxes_over_the_edge_is_no_more_than_worth_knowing(tmp_path: Path) -> None:
+    truth, results = _world()
+    for each in results[:60]:
+        each["bbox"] = [-8, each["bbox"][1], 80, each["bbox"][3]]
+    assert _check(tmp_path, truth, results) == ""
 
 
 def test_results_of_other_images_by_the_same_ids_are_told(tmp_path: Path) -> None:
