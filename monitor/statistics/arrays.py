@@ -87,3 +87,15 @@ def pick_rows(columns: Columns, rows: NDArray[np.bool_] | Ints) -> Columns:
     """
     picked: Columns = type(columns)(*(getattr(columns, each.name)[rows] for each in fields(columns)))
     return picked
+
+
+def mark_starts(*keys: Ints) -> NDArray[np.bool_]:
+    """Whether each entry of sorted columns differs from the one before it in any of them; the first one does.
+
+    >>> mark_starts(np.array([1, 1, 2]), np.array([0, 5, 5])).tolist()
+    [True, True, True]
+    """
+    new = np.ones(keys[0].shape, np.bool_)
+    if new.size:
+        new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    return new

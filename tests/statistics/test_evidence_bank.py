@@ -21,7 +21,8 @@ from tests.worlds.statistics import detector_edges
 def test_weights_are_positive_and_sum_to_one() -> None:
     bank = default_bank()
     assert (bank.weights > 0).all()
-    assert bank.weights.sum() == pytest.approx(1)
+    assert bank.weights[~bank.for_groups].sum() == pytest.approx(1)
+    assert bank.weights[bank.for_groups].sum() / bank.weights.sum() == pytest.approx(0.3)
     assert bank.tilts.shape == (len(bank), DETECTOR_BINS)
 
 
@@ -45,13 +46,17 @@ def test_start_shares_spend_the_start_mass_and_no_more() -> None:
     rng = np.random.default_rng(3)
     growth = rng.exponential(size=(200, len(bank))) * 10.0 ** rng.uniform(-12, 3, (200, 1))
     growth[0], growth[1, 1:] = 0.0, 0.0
-    shares = bank.start_shares(growth)
-    assert (shares > 0).all()
-    np.testing.assert_allclose(shares @ bank.weights, 1.0, rtol=1e-12)
+    for spread in (None, rng.random(growth.shape)):
+        shares = bank.start_shares(growth, spread)
+        assert ((shares > 0) | (bank.for_groups & (spread is None))).all()
+        np.testing.assert_allclose(shares @ bank.weights, 1.0, rtol=1e-12)
 
 
 def test_without_samples_the_start_mass_goes_by_the_weights_alone() -> None:
-    np.testing.assert_allclose(default_bank().start_shares(np.zeros((1, len(default_bank())))), 1.0, rtol=1e-12)
+    bank = default_bank()
+    np.testing.assert_allclose(
+        bank.start_shares(np.zeros((1, len(bank)))), np.where(bank.for_groups, 0.0, 1.0)[None], rtol=1e-12
+    )
 
 
 def test_start_mass_goes_to_large_tilts_where_labels_are_few_and_to_all_where_they_are_many() -> None:

@@ -11,6 +11,7 @@ from monitor.statistics.drift.eprocess import EvidenceState
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import AlarmRow, load_newest_alarms, store_alarms, store_words
 from monitor.store.evidence.streams import EvidencePath, RuleEvidence, Stream
+from monitor.store.evidence.traffic import load_cells, load_sums
 from tests.worlds.evidence import TABLES, hour, some
 from tests.worlds.store import HOUR, World
 
@@ -114,12 +115,12 @@ def test_traffic_holds_the_labelled_cells_of_the_span_by_version_calibrator_and_
         ("v1", "", Slice.of({"camera": "c1"})): (hour(1), hour(3)),
         ("v2", "k", Slice.of({"camera": "c2"})): (hour(2), hour(2)),
     }
-    cells = held.load_cells(world.store(), found, found.buckets)
+    cells, _ = load_cells(world.store(), found, found.buckets)
     counts = np.bincount(cells.unit, weights=cells.n, minlength=6).reshape(2, 3)
     assert {group[0]: row.tolist() for group, row in zip(found.groups, counts, strict=True)} == {
         "v1": [4.0, 0.0, 4.0], "v2": [0.0, 3.0, 0.0],
     }  # fmt: skip
-    later = held.load_cells(world.store(), found, found.buckets[1:])
+    later, _ = load_cells(world.store(), found, found.buckets[1:])
     assert np.bincount(later.unit, weights=later.n, minlength=4).tolist() == counts[:, 1:].reshape(-1).tolist()
     assert held.load_traffic(world.store(), hour(1), hour(3)).buckets == (hour(1), hour(2))
     none = held.load_traffic(world.store(), hour(5), hour(6))
@@ -133,9 +134,9 @@ def test_sums_by_detector_bin_are_those_of_the_cells(world: World) -> None:
     world.take(*rows, *copies, now=hour(9))
     found = held.load_traffic(world.store(), hour(1), hour(5))
     for buckets in (found.buckets, found.buckets[1:3]):
-        cells = held.load_cells(world.store(), found, buckets)
+        cells, _ = load_cells(world.store(), found, buckets)
         theirs = BinSums.from_cells(cells, 2, len(buckets))
-        mine = held.load_sums(world.store(), found, buckets)
+        mine, _ = load_sums(world.store(), found, buckets)
         for name in ("weight", "score", "outcome", "samples"):
             np.testing.assert_allclose(getattr(mine, name), getattr(theirs, name), rtol=1e-12, err_msg=name)
 

@@ -10,7 +10,7 @@ from monitor.engine.stages.drift import weigh_evidence
 from monitor.model import Evidence
 from monitor.rules.pack import Rulebook, parse_pack
 from monitor.statistics.drift.eprocess import EvidenceState
-from monitor.statistics.drift.reference import ReferencePool
+from monitor.statistics.drift.reference_pool import ReferencePool
 from monitor.store.connection import open_live
 from tests.worlds.store import HOUR, NOW, Row, World, a_row
 

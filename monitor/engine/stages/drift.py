@@ -39,7 +39,7 @@ from monitor.statistics.drift.bets import BANK
 from monitor.statistics.drift.budget import drifted_slices
 from monitor.statistics.drift.eprocess import Advance, Alarm, Block, advance_evidence
 from monitor.statistics.drift.explain import explain_drift, find_shifts
-from monitor.statistics.drift.reference import ReferencePool
+from monitor.statistics.drift.reference_pool import ReferencePool
 from monitor.store.connection import make_naive, transaction, utc_day
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import AlarmRow, load_newest_alarms, store_alarms, store_words

@@ -9,13 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.config.settings import Model
-from monitor.engine.stages.streams import Members
+from monitor.engine.stages.streams import Members, members_of
 from monitor.model import DriftRule, Slice
+from monitor.statistics.arrays import totals
+from monitor.statistics.cells import FINE_BINS, Cells, fine_bin_of
 from monitor.statistics.drift.bets import BinSums, Tolerance
 from monitor.statistics.drift.eprocess import NEVER, Block, EvidenceState, ToldAlarms
-from monitor.statistics.drift.reference import ReferencePool, pool_reference, reference_bands
+from monitor.statistics.drift.groups import GroupSums
+from monitor.statistics.drift.reference import judge_groups, reference_bands
+from monitor.statistics.drift.reference_pool import ReferencePool, pool_reference
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.streams import Stream, Traffic
+from monitor.store.evidence.traffic import load_cells, load_sums
 from monitor.store.model_store import ModelStore
 
 Floats = NDArray[np.float64]
@@ -114,12 +119,39 @@ def block_of(
     opened = np.array([[bucket >= stream.opened for bucket in buckets] for stream in run.streams], dtype=np.bool_)
     opened = opened.reshape(len(run.streams), width)
     if run.gathering is None:
-        sums = held.load_sums(store, traffic, buckets).regroup(links, len(run.streams))
-        return None, Block.against_scores(sums.select_buckets(opened), index, tolerance)
-    mapping = (links[:, None, :] * width + np.arange(width)[None, :, None]).reshape(-1, 2)
-    cells = held.load_cells(store, traffic, buckets).regroup(mapping)
-    cells = cells.pick(opened.reshape(-1)[cells.unit])
-    gathering, judged = pool_reference(run.gathering, cells, width, rule.reference_samples)
-    lower, upper = reference_bands([one.reference for one in gathering], cells, width, tolerance)
+        alone, groups = load_sums(store, traffic, buckets)
+        own = groups.regroup(links)
+        sums = alone.regroup(links, len(run.streams)).select_buckets(opened)
+        return None, Block.against_scores(sums, index, tolerance, own.pick(opened[own.row, own.position]))
+    cells, fine = _stream_samples(store, traffic, links, buckets)
+    cells, fine = cells.pick(opened.reshape(-1)[cells.unit]), fine.pick(opened[fine.row, fine.position])
+
+    def history(row: int, position: int) -> tuple[Floats, GroupSums]:
+        return _load_history(store, run.streams[row], buckets[position] + run.model.bucket)
+
+    gathering, judged = pool_reference(run.gathering, cells, width, rule.reference_samples, fine, history)
+    references = [one.reference for one in gathering]
+    lower, upper = reference_bands(references, cells, width, tolerance)
     sums = BinSums.from_cells(cells, len(run.streams), width).select_buckets(judged)
-    return tuple(gathering), Block.of(sums, index, lower, upper)
+    rows = judge_groups(references, fine.pick(judged[fine.row, fine.position]), tolerance)
+    return tuple(gathering), Block.of(sums, index, lower, upper, rows)
+
+
+def _stream_samples(
+    store: ModelStore, traffic: Traffic, links: NDArray[np.int64], buckets: Sequence[datetime]
+) -> tuple[Cells, GroupSums]:
+    """Cells with stream · len(buckets) + place as unit, and samples in groups by stream, place and fine bin."""
+    width = len(buckets)
+    cells, groups = load_cells(store, traffic, buckets)
+    mapping = (links[:, None, :] * width + np.arange(width)[None, :, None]).reshape(-1, 2)
+    return cells.regroup(mapping), groups.regroup(links)
+
+
+def _load_history(store: ModelStore, stream: Stream, end: datetime) -> tuple[Floats, GroupSums]:
+    """All samples of a stream before ``end``: those alone as sums (3, 192) per fine bin, and groups by fine bin."""
+    traffic = held.load_traffic(store, stream.opened, end)
+    links = links_of(store.connection, store.model, [stream], traffic, members_of(store.model, traffic))
+    cells, groups = _stream_samples(store, traffic, links, traffic.buckets)
+    fine = fine_bin_of(cells.bin)
+    columns = (cells.weight, cells.weight_score, cells.weight_outcome)
+    return np.stack([totals(fine, column, FINE_BINS) for column in columns]), groups

@@ -1,7 +1,8 @@
 """The bets of drift evidence: a bank of tilts over twelve detector bins, and the sums per bucket they are placed on.
 
 A tilt is an alternative to "outcomes happen as often as scores say": in detector bin b the log-odds of the outcome are
-off by λ_b. Everything here is fixed before any label is seen, which is what makes the evidence valid.
+off by λ_b. Everything here is fixed before any label is seen, which is what makes the evidence valid. How samples that
+come in groups are bet on: ``groups``.
 """
 
 import math
@@ -10,7 +11,7 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
 from monitor.statistics.arrays import Floats, Ints, totals
@@ -20,7 +21,8 @@ EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 1.0)
 DETECTOR_BINS = len(EDGES) - 1
 WORTHWHILE = 0.02  # expected log growth per day at which a tilt gets half of its part of the start mass
 LEAST_PART = 1e-6  # of the best tilt's part, for each
-BANK = "bank 2"  # of the default bank: evidence kept from another one starts afresh
+BANK = "bank 2"  # of the tilts that any sample is bet on with: evidence kept from other ones starts afresh
+FOR_GROUPS = 0.3  # of the mass of all tilts, where samples come in groups
 
 
 def detector_bin_of(bin: Bins) -> Ints:  # noqa: A002 - the column is called bin
@@ -51,56 +53,74 @@ def bin_middles() -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bank:
-    """``tilts`` λ (J, 12) in log-odds, λ < 0 where outcomes are rarer than scores say; ``weights`` (J,), summing to 1.
+    """``tilts`` λ (J, 12) in log-odds, λ < 0 where outcomes are rarer than scores say, and their ``weights`` (J,).
 
+    ``for_groups`` (J,) tells the tilts that get mass only where samples come in groups; the weights of the others sum to 1.
     ``terms`` (P, 2), the distinct pairs (bin, λ ≠ 0) and ``incidence`` (P, J), which of them make up a tilt: an
-    increment is a sum over its terms, and most tilts share theirs.
+    increment is a sum over its terms, and most tilts share theirs. ``supports`` (K, 12), the distinct sets of bins in
+    which a tilt is not 0, and ``support_of`` (J,), the one of each tilt.
     """
 
     tilts: Floats
     weights: Floats
+    for_groups: NDArray[np.bool_]
     term_bin: Ints
     term_tilt: Floats
     incidence: Floats
+    supports: NDArray[np.bool_]
+    support_of: Ints
 
     @classmethod
-    def of(cls, tilts: Floats, weights: Floats) -> "Bank":
-        """Raises ValueError unless tilts are (J, 12) and finite, and the J weights positive with sum 1."""
+    def of(cls, tilts: Floats, weights: Floats, for_groups: ArrayLike | None = None) -> "Bank":
+        """Raises ValueError unless tilts are (J, 12) and finite, and the J weights positive, with sum 1 of those tilts that
+        are not for groups alone."""
         tilts, weights = np.asarray(tilts, dtype=np.float64), np.asarray(weights, dtype=np.float64)
         if tilts.ndim != 2 or tilts.shape[1] != DETECTOR_BINS or weights.shape != tilts.shape[:1]:
             raise ValueError(
                 f"tilts must be (J, {DETECTOR_BINS}) and weights (J,) (got {tilts.shape}, {weights.shape})"
             )
-        if not np.isfinite(tilts).all() or not (weights > 0).all() or abs(weights.sum() - 1) > 1e-12:
+        grouped = np.zeros(weights.size, np.bool_) if for_groups is None else np.asarray(for_groups, dtype=np.bool_)
+        if not np.isfinite(tilts).all() or not (weights > 0).all() or abs(weights[~grouped].sum() - 1) > 1e-12:
             raise ValueError("tilts must be finite, weights positive with sum 1")
         tilt, column = np.nonzero(tilts)
         pairs, code = np.unique(np.stack([column, tilts[tilt, column]]), axis=1, return_inverse=True)
         incidence = np.zeros((pairs.shape[1], weights.size))
         incidence[code.ravel(), tilt] = 1.0
-        return cls(tilts, weights, pairs[0].astype(np.int64), pairs[1].copy(), incidence)
+        supports, support_of = np.unique(tilts != 0, axis=0, return_inverse=True)
+        return cls(
+            tilts, weights, grouped, pairs[0].astype(np.int64), pairs[1].copy(), incidence,
+            supports, support_of.ravel().astype(np.int64),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return int(self.weights.size)
 
-    def start_shares(self, growth: Floats) -> Floats:
-        """How the start mass of a bucket is dealt out over the tilts: r (S, J) > 0 with Σ_j w_j r_j = 1 in each row.
+    def start_shares(self, growth: Floats, spread: Floats | None = None) -> Floats:
+        """How the start mass of a bucket is dealt out over the tilts: r (S, J) ≥ 0 with Σ_j w_j r_j = 1 in each row.
 
-            r_j ∝ v_j² / (v_j² + 0.02²)
+            r_j ∝ v_j² / (v_j² + 0.02²), times ``spread`` (S, J) for tilts that are for groups alone
 
         v (S, J) is the log growth expected per day of start mass, were tilt j true: ½·Σ_b N_b q_b(1 − q_b)λ_jb² over
         the days of it. Where labels are few, small tilts could tell nothing for months; their part goes to larger ones
         (with two labels a day a shift of 0.8 is found 12 % sooner), and where there are many all keep theirs. v knows
         scores and numbers of labels but no outcome, so r is fixed before the outcomes are, and as Σ_j w_j r_j = 1, a
-        bucket's starts Σ_j w_j γ r_j add up to γ as before: the guarantee needs no more. Raises ValueError when growth
-        is negative or not a number.
+        bucket's starts Σ_j w_j γ r_j add up to γ as before: the guarantee needs no more. ``spread`` in [0, 1] is known as
+        early (``GroupBets.spread``): 0 where no group has two samples, and where it is not given. Raises ValueError when
+        growth is negative or not a number.
         """
         if growth.ndim != 2 or growth.shape[1] != len(self) or not (growth >= 0).all():
             raise ValueError(f"growth must be (slices, {len(self)}) and at least 0 (got {growth.shape})")
-        part = growth**2 / (growth**2 + WORTHWHILE**2)
+        admitted = self.admit(growth.shape[0], spread)
+        part = growth**2 / (growth**2 + WORTHWHILE**2) * admitted
         best = part.max(axis=1, keepdims=True)
-        part = np.where(best > 0, part + LEAST_PART * best, 1.0)
+        part = np.where(best > 0, part + LEAST_PART * best * admitted, admitted)
         shares: Floats = part / (part @ self.weights)[:, None]
         return shares
+
+    def admit(self, slices: int, spread: Floats | None) -> Floats:
+        """(S, J): 1 for tilts that any sample is bet on with, ``spread`` (S, J), or 0 where it is not given, for the others."""
+        own = np.zeros((slices, len(self))) if spread is None else spread
+        return np.where(self.for_groups, own, 1.0)
 
 
 def _families() -> list[tuple[float, Floats]]:
@@ -114,22 +134,40 @@ def _families() -> list[tuple[float, Floats]]:
     return [(0.36, down), (0.24, up), (0.25, slopes), (0.10, halves), (0.05, singles)]
 
 
+def _families_for_groups() -> list[tuple[float, Floats]]:
+    """(mass, tilts) of the larger alternatives that a group can tell of: everywhere, and on each half."""
+    centre = logit(bin_middles())
+    whole = np.ones(DETECTOR_BINS)
+    found = []
+    for part, inside in ((4 / 6, whole), (1 / 6, centre > 0), (1 / 6, centre < 0)):
+        for sign, share in ((-1, 0.6), (1, 0.4)):
+            found.append((part * share, np.stack([sign * size * inside * whole for size in (1.5, 3.0)])))
+    return found
+
+
 @cache
 def default_bank() -> Bank:
     """41 tilts: shifts everywhere (mass 0.36 down, 0.24 up), slopes κ as (κ − 1)·logit (0.25), half ranges (0.10), one
-    bin (0.05).
+    bin (0.05). Beside them 12 for samples that come in groups, with 0.3 of the mass of all there: ±1.5 and ±3 everywhere
+    (4/6 of it), where scores are above 0.5 (1/6) and where they are below (1/6), down : up = 0.6 : 0.4.
 
     Few ones: a drift between two of them loses little, while each more costs the others weight, and large tilts
     overshoot the threshold, which spends budget without gaining time. Down has more than up, since models that meet
-    what they were not trained for grow over-confident far more often than timid.
+    what they were not trained for grow over-confident far more often than timid. A bet on one sample overshoots with a
+    large tilt; a group can be cheaply bet on with one, since it puts at most all of a group's weight at stake.
 
     >>> bank = default_bank()
-    >>> bank.tilts.shape[1], round(float(bank.weights.sum()), 6)
-    (12, 1.0)
+    >>> bank.tilts.shape, int(bank.for_groups.sum()), round(float(bank.weights[~bank.for_groups].sum()), 6)
+    ((53, 12), 12, 1.0)
     """
-    families = _families()
-    weights = np.concatenate([np.full(len(tilts), mass / len(tilts)) for mass, tilts in families])
-    return Bank.of(np.concatenate([tilts for _, tilts in families]), weights / weights.sum())
+    families, larger = _families(), _families_for_groups()
+    weights, own = (
+        np.concatenate([np.full(len(tilts), mass / len(tilts)) for mass, tilts in some]) for some in (families, larger)
+    )
+    tilts = np.concatenate([tilts for _, tilts in (*families, *larger)])
+    # relative to the others, whose weights sum to 1: without groups everything is as if these were not there
+    both = np.concatenate([weights / weights.sum(), own / own.sum() * FOR_GROUPS / (1 - FOR_GROUPS)])
+    return Bank.of(tilts, both, np.arange(both.size) >= weights.size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -57,8 +57,12 @@ def span_sums(block: Block, first: Ints, last: Ints) -> Floats:
     [10.0, 5.0, 9.0]
     """
     inside = (block.bucket >= first[:, None]) & (block.bucket <= last[:, None])
-    middle = block.weight * (block.lower + block.upper) / 2
-    sums: Floats = np.stack([(part * inside[:, :, None]).sum(axis=1) for part in (block.weight, middle, block.outcome)])
+    weight, outcome = block.weight, block.outcome
+    middle = weight * (block.lower + block.upper) / 2
+    if block.groups is not None:
+        own, happened, lower, upper = block.groups.weigh(*block.samples.shape)
+        weight, middle, outcome = weight + own, middle + (lower + upper) / 2, outcome + happened
+    sums: Floats = np.stack([(part * inside[:, :, None]).sum(axis=1) for part in (weight, middle, outcome)])
     return sums
 
 

@@ -5,19 +5,17 @@ against the estimate itself raises several times the promised alarms; betting ag
 curve with probability ``confidence`` keeps the promise on that event. The samples of the reference must not be judged.
 """
 
-import json
-import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, cast
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betainccinv, betaincinv, chdtrc, expit, gammaincinv, logit
 
-from monitor.statistics.arrays import Floats, Ints, totals
+from monitor.statistics.arrays import Floats, Ints, mark_starts, totals
 from monitor.statistics.cells import FINE_BINS, LOGIT_LIMIT, Cells, fine_bin_middle, fine_bin_of
 from monitor.statistics.drift.bets import DETECTOR_BINS, Tolerance, detector_bin_of
+from monitor.statistics.drift.groups import GroupRows, GroupSums
 
 LEAST_FIT_P = 0.1  # a logistic curve that fits worse than this gives way to bins
 _LEAST_VARIANCE = 3.0  # a bin with less residual variance joins its neighbour in the test of fit
@@ -29,7 +27,7 @@ class Reference:
     """Bounds of logit(outcome rate) − logit(score) per fine bin, each (192,), −inf and inf where nothing is known.
 
     ``kind`` says which band it is, ``fit_p`` how well a logistic curve fits (None where it was not fitted), ``samples``
-    how many weighed samples it rests on.
+    how many samples it rests on, each group counting as one.
     """
 
     kind: Literal["logistic", "bins"]
@@ -56,23 +54,54 @@ def reference_bands(
     """
     present = cells.weight > 0
     unit, weights = cells.unit[present], cells.weight[present]
-    with np.errstate(divide="ignore"):
-        centre = logit(np.clip(cells.weight_score[present] / weights, 0.0, 1.0))
-    centre = np.clip(centre, -LOGIT_LIMIT, LOGIT_LIMIT)
+    centre = clipped_logit(cells.weight_score[present], weights)
     fine, size = fine_bin_of(cells.bin[present]), len(references) * buckets * DETECTOR_BINS
     slot = unit * DETECTOR_BINS + detector_bin_of(cells.bin[present])
     weight = totals(slot, weights, size)
-    unknown = np.full(FINE_BINS, np.inf)
-    bounds = (
-        np.array([-unknown if one is None else one.lower for one in references]).reshape(-1, FINE_BINS),
-        np.array([unknown if one is None else one.upper for one in references]).reshape(-1, FINE_BINS),
-    )
     sides = []
-    for bound, otherwise in zip(bounds, (0.0, 1.0), strict=True):
+    for bound, otherwise in zip(_bounds(references), (0.0, 1.0), strict=True):
         rate = totals(slot, weights * expit(centre + bound[unit // max(buckets, 1), fine]), size)
         mean = np.divide(rate, weight, out=np.full(size, otherwise), where=weight > 0)
         sides.append(np.clip(mean, 0.0, 1.0).reshape(len(references), buckets, DETECTOR_BINS))
     return tolerance.lower_rate(sides[0]), tolerance.upper_rate(sides[1])
+
+
+def _bounds(references: Sequence[Reference | None]) -> tuple[Floats, Floats]:
+    unknown = np.full(FINE_BINS, np.inf)
+    return (
+        np.array([-unknown if one is None else one.lower for one in references]).reshape(-1, FINE_BINS),
+        np.array([unknown if one is None else one.upper for one in references]).reshape(-1, FINE_BINS),
+    )
+
+
+def judge_groups(references: Sequence[Reference | None], fine: GroupSums, tolerance: Tolerance) -> GroupRows:
+    """What is judged of groups, by detector bin, from their sums by fine bin.
+
+    What is tolerated is the mean of the band over a group's fine bins, then widened: the band at a mean score may be another,
+    since that of a fitted curve need not be concave.
+
+    >>> sums = GroupSums.of([0, 0], [0, 0], [4, 4], [100, 101], [1, 1], [0.6, 0.65], [0, 1])
+    >>> rows = judge_groups([None], sums, Tolerance())
+    >>> rows.n.tolist(), rows.lower.tolist(), rows.upper.tolist()
+    ([2.0], [0.0], [1.0])
+    """
+    part = detector_bin_of(fine.bin.astype(np.int16))
+    starts = mark_starts(fine.position, fine.row, fine.group, part)
+    first = np.flatnonzero(starts)
+
+    def summed(column: Floats) -> Floats:
+        return np.add.reduceat(column, first) if first.size else column
+
+    centre = clipped_logit(fine.score, fine.n)
+    n = summed(fine.n)
+    lower, upper = (
+        np.clip(summed(fine.n * expit(centre + bound[fine.row, fine.bin])) / n, 0.0, 1.0)
+        for bound in _bounds(references)
+    )
+    return GroupRows(
+        fine.row[first], fine.position[first], fine.group[first], part[first], n, summed(fine.outcome),
+        tolerance.lower_rate(lower), tolerance.upper_rate(upper),
+    )  # fmt: skip
 
 
 def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: float = 0.99) -> Reference:
@@ -81,7 +110,7 @@ def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: fl
     Logistic band: logit(rate) = α + β·logit(p) by weighted maximum likelihood, ± √(χ²_{2, confidence})·sd, which holds
     at all scores at once (Scheffé). Used when a χ² test over detector bins does not find it lacking (p ≥ 0.1) and
     each outcome was seen ten times. Otherwise bins: Clopper–Pearson per detector bin with the error split over 12 bins,
-    taken as an offset from the bin's mean score. Weights of 1/m per sample of a group of m make both conservative.
+    taken as an offset from the bin's mean score. For samples without groups: ``fit_groups``.
     Raises ValueError without samples, or unless confidence lies in (0, 1).
 
     >>> weight = np.zeros(FINE_BINS)
@@ -95,24 +124,41 @@ def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: fl
     weight, score, outcome = weight[fine], score[fine], outcome[fine]
     if not weight.size:
         raise ValueError("a reference needs labelled samples (got none)")
-    with np.errstate(divide="ignore"):
-        centre = np.clip(logit(np.clip(score / weight, 0, 1)), -LOGIT_LIMIT, LOGIT_LIMIT)
+    centre = clipped_logit(score, weight)
     column, total = detector_bin_of(fine.astype(np.int16)), float(weight.sum())
     fit_p = None
     if min(outcome.sum(), total - outcome.sum()) >= _LEAST_OUTCOMES:
-        fitted = _logistic(centre, weight, outcome)
+        fitted = fit_logistic(centre, weight, outcome)
         if fitted is not None:
             fit_p = _fit_p(fitted[0], centre, weight, outcome, column)
             if fit_p >= LEAST_FIT_P:
-                lower, upper = _scheffe(*fitted, confidence)
+                lower, upper = band_of_curve(*fitted, float(np.sqrt(2 * gammaincinv(1.0, confidence))))
                 return Reference("logistic", lower, upper, total, fit_p)
-    lower, upper = _bin_offsets(column, centre, weight, outcome, confidence)
-    by_fine = detector_bin_of(np.arange(FINE_BINS).astype(np.int16))
-    return Reference("bins", lower[by_fine], upper[by_fine], total, fit_p)
+    mean = totals(column, weight * expit(centre), DETECTOR_BINS)
+    seen = totals(column, weight, DETECTOR_BINS)
+    lower, upper = band_of_bins(seen, totals(column, outcome, DETECTOR_BINS), mean, confidence)
+    return Reference("bins", lower, upper, total, fit_p)
 
 
-def _logistic(centre: Floats, weight: Floats, outcome: Floats) -> tuple[Floats, Floats] | None:
-    """(α, β) and their covariance by Newton's method from (0, 1); None when it does not settle (separable samples)."""
+def clipped_logit(score: Floats, weight: Floats) -> Floats:
+    """The logit of mean scores Σwp/Σw, within ±12.
+
+    >>> clipped_logit(np.array([0.5, 2.0]), np.array([1.0, 2.0])).tolist()
+    [0.0, 12.0]
+    """
+    with np.errstate(divide="ignore"):
+        clipped: Floats = np.clip(logit(np.clip(score / weight, 0.0, 1.0)), -LOGIT_LIMIT, LOGIT_LIMIT)
+    return clipped
+
+
+def fit_logistic(centre: Floats, weight: Floats, outcome: Floats) -> tuple[Floats, Floats] | None:
+    """(α, β) of logit(rate) = α + β·``centre`` and their inverse information (2, 2), by Newton's method from (0, 1); None
+    when it does not settle (separable samples).
+
+    >>> found = fit_logistic(np.array([-1.0, 1.0]), np.array([100.0, 100.0]), np.array([50.0, 50.0]))
+    >>> found is not None and found[0].round(6).tolist()
+    [0.0, 0.0]
+    """
     design = np.stack([np.ones(centre.size), centre], axis=1)
     coefficient = np.array([0.0, 1.0])
     for _ in range(50):
@@ -142,106 +188,33 @@ def _fit_p(coefficient: Floats, centre: Floats, weight: Floats, outcome: Floats,
     return float(chdtrc(freedom, sum(joined))) if freedom > 0 else 1.0
 
 
-def _scheffe(coefficient: Floats, covariance: Floats, confidence: float) -> tuple[Floats, Floats]:
+def band_of_curve(coefficient: Floats, covariance: Floats, width: float) -> tuple[Floats, Floats]:
+    """(lower, upper) offsets (192,) from logit p of the curve α + β·logit p, ± ``width`` standard deviations.
+
+    >>> lower, upper = band_of_curve(np.array([0.0, 1.0]), np.eye(2), 1.0)
+    >>> bool((lower < 0).all() and (upper > 0).all())
+    True
+    """
     x = logit(fine_bin_middle())
     design = np.stack([np.ones(FINE_BINS), x], axis=1)
-    spread = np.sqrt(np.einsum("fi,ij,fj->f", design, covariance, design) * 2 * gammaincinv(1.0, confidence))
+    spread = np.sqrt(np.einsum("fi,ij,fj->f", design, covariance, design)) * width
     offset = design @ coefficient - x
     return offset - spread, offset + spread
 
 
-def _bin_offsets(
-    column: Ints, centre: Floats, weight: Floats, outcome: Floats, confidence: float
-) -> tuple[Floats, Floats]:
-    """Per detector bin (12,): logit of the Clopper–Pearson bounds less logit of the bin's mean score."""
-    slot, tail = column, (1 - confidence) / (2 * DETECTOR_BINS)
-    n, hits = totals(slot, weight, DETECTOR_BINS), totals(slot, outcome, DETECTOR_BINS)
-    misses = np.maximum(n - hits, 0.0)
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), misses + 1, tail), 0.0)
-    high = np.where(misses > 0, betainccinv(hits + 1, np.maximum(misses, 1e-9), tail), 1.0)
-    score = np.divide(totals(slot, weight * expit(centre), DETECTOR_BINS), n, out=np.full(n.size, 0.5), where=n > 0)
-    with np.errstate(divide="ignore"):
-        return logit(low) - logit(score), logit(high) - logit(score)
+def band_of_bins(n: Floats, outcome: Floats, score: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """(lower, upper) offsets (192,) per fine bin: logit of the Clopper–Pearson bounds of its detector bin, which hold for all
+    twelve at once with ``confidence``, less logit of the bin's mean score; from sums (12,) Σw, Σwy and Σwp.
 
-
-_MAGIC = b"cwd1"
-_HEAD = struct.Struct("<4sI")  # magic, length of the description that follows, before the arrays
-
-
-def _nothing() -> Floats:
-    return np.zeros((3, FINE_BINS))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ReferencePool:
-    """One slice: ``sums`` (3, 192) Σw, Σwp, Σwy per fine bin so far; or ``reference``, once there are enough."""
-
-    sums: Floats = field(default_factory=_nothing)
-    reference: Reference | None = None
-
-    @property
-    def weight(self) -> float:
-        """Weighed samples so far, or those the reference rests on."""
-        return float(self.sums[0].sum()) if self.reference is None else self.reference.samples
-
-    def to_bytes(self) -> bytes:
-        """Up to 4.7 kB, little-endian: what was gathered, or the two bounds of the band."""
-        if self.reference is None:
-            described: dict[str, object] = {}
-            arrays = self.sums
-        else:
-            known = self.reference
-            described = {"kind": known.kind, "samples": known.samples, "fit_p": known.fit_p}
-            arrays = np.stack([known.lower, known.upper])
-        head = json.dumps(described).encode()
-        return _HEAD.pack(_MAGIC, len(head)) + head + np.asarray(arrays, dtype="<f8").tobytes()
-
-    @classmethod
-    def from_bytes(cls, checkpoint: bytes) -> "ReferencePool":
-        """The inverse of ``to_bytes``. Raises ValueError when the bytes are not of this format."""
-        magic, length = _HEAD.unpack_from(checkpoint) if len(checkpoint) >= _HEAD.size else (b"", 0)
-        if magic != _MAGIC:
-            raise ValueError(f"not a reference checkpoint: starts with {checkpoint[:4]!r}")
-        described = json.loads(checkpoint[_HEAD.size : _HEAD.size + length])
-        body = np.frombuffer(checkpoint, dtype="<f8", offset=_HEAD.size + length).astype(np.float64)
-        arrays = body.reshape(-1, FINE_BINS)
-        if not described:
-            return cls(arrays)
-        kind = cast(Literal["logistic", "bins"], described["kind"])
-        return cls(_nothing(), Reference(kind, arrays[0], arrays[1], described["samples"], described["fit_p"]))
-
-
-def pool_reference(
-    gathering: Sequence[ReferencePool], cells: Cells, buckets: int, needed: float, confidence: float = 0.99
-) -> tuple[list[ReferencePool], NDArray[np.bool_]]:
-    """Take buckets in order into the references of slices that have none yet.
-
-    ``cells.unit`` is ``slice · buckets + bucket``. Returns the slices after the last bucket, and (slices, buckets) which
-    buckets are to be judged: those after the one in which ``needed`` was reached.
-
-    >>> from monitor.statistics.cells import Cells
-    >>> cells = Cells.from_samples([0.2, 0.8] * 50, [0, 1] * 50, unit=np.arange(100) // 50)
-    >>> found, judged = pool_reference([ReferencePool()], cells, 2, needed=40)
-    >>> found[0].reference is not None, judged.tolist()
-    (True, [[False, True]])
+    >>> lower, upper = band_of_bins(np.full(12, 100.0), np.full(12, 50.0), np.full(12, 50.0), 0.99)
+    >>> lower.shape, round(float(upper[0]), 2)
+    ((192,), 0.72)
     """
-    slices, width = len(gathering), max(buckets, 1)
-    open_ = np.array([one.reference is None for one in gathering], dtype=np.bool_)
-    row, bucket = cells.unit // width, cells.unit % width
-    some = np.flatnonzero(open_[row] & (cells.weight > 0))
-    weight = totals(cells.unit[some], cells.weight[some], slices * buckets).reshape(slices, buckets)
-    enough = np.array([one.weight for one in gathering])[:, None] + np.cumsum(weight, axis=1) >= needed
-    reached = open_ & enough.any(axis=1)
-    last = np.where(~open_, -1, np.where(reached, enough.argmax(axis=1) if buckets else -1, buckets - 1))
-    taken = some[bucket[some] <= last[row[some]]]
-    slot = row[taken] * FINE_BINS + fine_bin_of(cells.bin[taken])
-    columns = (cells.weight, cells.weight_score, cells.weight_outcome)
-    news = np.stack([totals(slot, column[taken], slices * FINE_BINS).reshape(slices, FINE_BINS) for column in columns])
-    found = list(gathering)
-    for index in np.flatnonzero(open_).tolist():
-        sums = gathering[index].sums + news[:, index]
-        found[index] = ReferencePool(sums)
-        if reached[index]:
-            found[index] = ReferencePool(_nothing(), fit_fine_sums(sums[0], sums[1], sums[2], confidence))
-    judged: NDArray[np.bool_] = np.arange(buckets)[None, :] > last[:, None]
-    return found, judged
+    tail = (1 - confidence) / (2 * DETECTOR_BINS)
+    misses = np.maximum(n - outcome, 0.0)
+    low = np.where(outcome > 0, betaincinv(np.maximum(outcome, 1e-9), misses + 1, tail), 0.0)
+    high = np.where(misses > 0, betainccinv(outcome + 1, np.maximum(misses, 1e-9), tail), 1.0)
+    mean = np.divide(score, n, out=np.full(n.size, 0.5), where=n > 0)
+    by_fine = detector_bin_of(np.arange(FINE_BINS).astype(np.int16))
+    with np.errstate(divide="ignore"):
+        return (logit(low) - logit(mean))[by_fine], (logit(high) - logit(mean))[by_fine]

@@ -1,6 +1,6 @@
 """Drift evidence in the store: streams with their state, daily checkpoints, and the path."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -11,9 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import Slice
-from monitor.statistics.cells import FINE_BINS, Cells
-from monitor.statistics.drift.bets import DETECTOR_BINS, BinSums, detector_bin_of
-from monitor.store.cells import build_cells, fill_masked
 from monitor.store.connection import delete_rows, fetch_column, fetch_dicts, insert_row, make_aware, make_naive
 from monitor.store.evidence.alike import find_tuned
 from monitor.store.model_store import ModelStore
@@ -21,7 +18,6 @@ from monitor.store.readings import insert_arrays, insert_columns
 from monitor.store.sql import statement
 
 Checkpoint = dict[tuple[str, str, str], tuple[bytes, bytes | None, bytes | None]]
-_PARTS = detector_bin_of(np.arange(FINE_BINS, dtype=np.int16)).tolist()  # of each fine bin
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +59,9 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traffic:
-    """Who had labelled samples in a span, and when. Their cells are loaded part by part: ``load_cells``."""
+    """Who had labelled samples in a span, and when. Their samples are loaded part by part: ``traffic``."""
 
-    ids: NDArray[np.int64]  # (groups,), rising: number of the stream, and of the finest slice, as ``_group_id``
+    ids: NDArray[np.int64]  # (groups,), rising: number of the stream, and of the finest slice, as ``group_id``
     groups: tuple[tuple[str, str, Slice], ...]  # version, calibrator, finest slice
     buckets: tuple[datetime, ...]
     first: tuple[datetime, ...]  # per group, its first and last bucket in the span
@@ -94,7 +90,7 @@ def load_traffic(store: ModelStore, start: datetime, end: datetime) -> Traffic:
         number: (version, tuned.get(calibrator, calibrator))
         for (version, calibrator), number in stream_numbers(store.connection, store.model_id).items()
     }
-    ids = _group_id(found["stream_id"], found["slice_id"])
+    ids = group_id(found["stream_id"], found["slice_id"])
     return Traffic(
         ids,
         tuple((*streams[one >> 32], finest[one & 0xFFFFFFFF]) for one in ids.tolist()),
@@ -104,46 +100,8 @@ def load_traffic(store: ModelStore, start: datetime, end: datetime) -> Traffic:
     )
 
 
-def load_cells(store: ModelStore, traffic: Traffic, buckets: Sequence[datetime]) -> Cells:
-    """All labelled cells of consecutive buckets of the traffic; unit = group · len(buckets) + place among ``buckets``.
-
-    With all sums and fine bins, as gathering a reference needs; judging needs ``load_sums`` alone.
-    """
-    span = {"model_id": store.model_id, "first": make_naive(buckets[0]), "last": make_naive(buckets[-1])}
-    found = store.execute(statement("evidence_cells"), span).fetchnumpy()
-    group, place = _places(found, traffic, buckets)
-    return build_cells(found, group * len(buckets) + place)
-
-
-def load_sums(store: ModelStore, traffic: Traffic, buckets: Sequence[datetime]) -> BinSums:
-    """What ``load_cells`` holds, by detector bin, (groups, len(buckets), 12): a seventh of the rows."""
-    span = {
-        "model_id": store.model_id,
-        "first": make_naive(buckets[0]),
-        "last": make_naive(buckets[-1]),
-        "part": _PARTS,
-    }
-    found = store.execute(statement("evidence_sums"), span).fetchnumpy()
-    at = (*_places(found, traffic, buckets), found["part"])
-    shape = (len(traffic.groups), len(buckets), DETECTOR_BINS)
-    sums = {name: np.zeros(shape) for name in ("weight", "score", "outcome", "samples")}
-    for name, column in sums.items():
-        column[at] = fill_masked(found[name])
-    return BinSums(sums["weight"], sums["score"], sums["outcome"], sums["samples"].sum(axis=2))
-
-
-def _places(
-    found: Mapping[str, NDArray[Any]], traffic: Traffic, buckets: Sequence[datetime]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of each row its group in the traffic, and its place among the buckets."""
-    starts = np.array([make_naive(bucket) for bucket in buckets], dtype="datetime64[us]")
-    return (
-        np.searchsorted(traffic.ids, _group_id(found["stream_id"], found["slice_id"])),
-        np.searchsorted(starts, found["bucket"].astype("datetime64[us]")),
-    )
-
-
-def _group_id(stream: NDArray[np.integer[Any]], slice_: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+def group_id(stream: NDArray[np.integer[Any]], slice_: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """One number for a stream and a finest slice."""
     return stream.astype(np.int64) << 32 | slice_.astype(np.int64)
 
 

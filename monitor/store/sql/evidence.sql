@@ -10,7 +10,7 @@ ORDER BY bucket;
 -- name: evidence_cells
 -- sums of labelled cells per stream (version and calibrator), finest slice, bucket and bin
 SELECT c.stream_id, c.slice_id, c.bucket, c.bin,
-       /*cell_sums*/
+       /*cell_sums*/, count(c.weight) > 0 AS grouped
 FROM cells AS c
 WHERE c.model_id = $model_id AND c.n > 0 AND c.bucket >= $first AND c.bucket <= $last
 GROUP BY c.stream_id, c.slice_id, c.bucket, c.bin
@@ -21,9 +21,35 @@ ORDER BY c.stream_id, c.slice_id, c.bucket, c.bin;
 -- bin of each of the 192 fine bins
 SELECT c.stream_id, c.slice_id, c.bucket, ($part)[c.bin % 192 + 1] AS part, sum(c.n)::DOUBLE AS samples,
        sum(coalesce(c.weight, c.n)) AS weight, sum(coalesce(c.weight_score, c.score)) AS score,
-       sum(coalesce(c.weight_outcome, c.outcome)) AS outcome
+       sum(coalesce(c.weight_outcome, c.outcome)) AS outcome, count(c.weight) > 0 AS grouped
 FROM cells AS c
 WHERE c.model_id = $model_id AND c.n > 0 AND c.bucket >= $first AND c.bucket <= $last
+GROUP BY ALL
+ORDER BY ALL;
+
+-- name: evidence_groups
+-- labelled samples of the buckets $grouped by group, per stream, finest slice and detector bin ($part, as above) or fine bin:
+-- `member` tells the groups of a bucket apart; it is 0 for samples alone in theirs. A row that counts several samples of no
+-- named group is a group of its own
+WITH rows AS (
+    SELECT s.stream_id, s.slice_id, bucket_of(s.observed_at, $bucket_seconds, m.folded_until) AS bucket,
+           ($part)[cell_bin(s.score) % 192 + 1] AS part, s.n, s.score * s.n AS score, s.positives,
+           CASE WHEN s.group_id IS NULL THEN hash(0, s.sample_id, s.observed_at) ELSE hash(1, s.group_id, NULL) END AS member
+    FROM samples AS s
+    JOIN models AS m ON m.model_id = s.model_id
+    WHERE s.model_id = $model_id AND s.positives IS NOT NULL AND s.observed_at >= $start AND s.observed_at < $beyond
+), sums AS (
+    SELECT stream_id, slice_id, bucket, part, member, sum(n) AS n, sum(score) AS score, sum(positives) AS outcome
+    FROM rows
+    WHERE list_contains($grouped, bucket)
+    GROUP BY ALL
+), sized AS (
+    SELECT *, sum(n) OVER (PARTITION BY bucket, member) > 1 AS several
+    FROM sums
+)
+SELECT stream_id, slice_id, bucket, part, CASE WHEN several THEN member ELSE 0 END AS member, sum(n)::DOUBLE AS n,
+       sum(score)::DOUBLE AS score, sum(outcome)::DOUBLE AS outcome
+FROM sized
 GROUP BY ALL
 ORDER BY ALL;
 

@@ -10,7 +10,7 @@ import pytest
 from monitor.model import Slice
 from monitor.statistics.drift.budget import slice_threshold
 from monitor.statistics.drift.eprocess import EvidenceState
-from monitor.statistics.drift.reference import ReferencePool
+from monitor.statistics.drift.reference_pool import ReferencePool
 from tests.worlds.evidence import afresh, assert_same, held, hour, rules, some, taken
 from tests.worlds.store import Row, World
 
