@@ -30,7 +30,7 @@ BUILT_IN_ACTIONS = ("recalibrate",)
 ORDERS: dict[str, int] = {"all": 0, "marginals": 1, "crosses": 2}
 # differences smaller than this are real but wake nobody
 DEFAULT_TOLERANCE_ODDS = 1.1
-LEAST_REFERENCE_SAMPLES = 200
+LEAST_REFERENCE_SAMPLES = 50  # groups; of samples by themselves it takes 200 whatever is asked for
 MAX_LEVEL = 0.25
 _UNBOUNDED = ("log_loss", "samples", "unlabelled", "label_lag_seconds")
 _SIGNED = (
@@ -274,7 +274,7 @@ class DriftTable(RuleTable):
         "score", description="drift away from perfect calibration, or from how it was at deployment"
     )
     reference_samples: Count = Field(
-        2000, description='with reference = "deployment": its first samples',
+        2000, description='with reference = "deployment": its first samples, at least 200; of groups, at least 50',
         json_schema_extra={"minimum": LEAST_REFERENCE_SAMPLES},
     )  # fmt: skip
 

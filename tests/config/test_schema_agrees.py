@@ -70,7 +70,7 @@ BEYOND_A_SCHEMA = (  # parts of the mistakes that only the program tells
     "is no slice dimension", "can never hold", "give either above or below", "goes with", "must not exceed",
     "must not be less than", "leaves out every slice", "more than one a day", "no such file", "has the name of rule",
     "Is a directory", "must not hold", "must be a list that begins with a program", "would silence", "is none of the model",
-    "at least 200", "has no rest", "unknown action", "does not go with of", "must be a number per year",
+    "at least 50", "has no rest", "unknown action", "does not go with of", "must be a number per year",
     "which calwatch sets itself", "goes with task", "needs holds", "of a detector one must hold",
     "two lengths in pixels", "matching is for boxes", "beside sources of boxes", "must rise, each once", "show_images needs",
     "must name one host", "has the unknown field", "must have its fields in single braces", "is the same for many images",

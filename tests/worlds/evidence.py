@@ -126,7 +126,16 @@ def assert_same(mine: Held, theirs: Held) -> None:
         *other_start, other_state, other_path, other_alarms, other_against = theirs[key]
         assert_same_reference(against, other_against)
         assert start == other_start, key
-        for name in ("log_mass", "log_best", "start", "since_start", "log_standing", "last_scored"):
+        for name in (
+            "log_mass",
+            "log_best",
+            "start",
+            "since_start",
+            "log_standing",
+            "last_scored",
+            "informative",
+            "informative_squared",
+        ):
             np.testing.assert_allclose(
                 getattr(state, name), getattr(other_state, name), rtol=1e-9, atol=1e-9, err_msg=f"{key} {name}"
             )

@@ -60,6 +60,11 @@ def weigh_evidence(store: ModelStore, rulebook: Rulebook, now: datetime) -> tupl
     if floor is None or floor >= end:
         return ()
     with transaction(store.connection):
+        if held.take_afresh(store.connection, store.model_id):
+            log.warning(
+                "drift evidence of samples in groups starts afresh", model=store.model.name, since=floor.isoformat(),
+                why="the samples of a group are bet on together now: evidence from before is no evidence of these bets",
+            )  # fmt: skip
         for rule in rules:
             _weigh_rule(store, rule, floor, changed, end, now)
         held.forget_changes(store.connection, store.model_id, end)
@@ -237,8 +242,12 @@ def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: DriftRule,
 
 
 def _missing(rule: DriftRule, stream: Stream) -> int | None:
-    """Samples that the reference of a stream still lacks; None when it is judged."""
+    """Samples that the reference of a stream still lacks, groups counting as one; None when it is judged."""
     if rule.reference != "deployment":
         return None
     gathering = ReferencePool.from_bytes(stream.reference) if stream.reference else ReferencePool()
-    return None if gathering.reference is not None else max(math.ceil(rule.reference_samples - gathering.weight), 1)
+    return (
+        None
+        if gathering.reference is not None
+        else max(math.ceil(gathering.needed(rule.reference_samples) - gathering.weight), 1)
+    )

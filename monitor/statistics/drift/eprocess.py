@@ -355,7 +355,8 @@ def _step(state: EvidenceState, block: Block, position: int, bucket_days: float,
         log_fresh = np.log(np.where(scored, forgotten, 0.0))[:, None] + log_part
         log_kept = np.log1p(-np.where(scored, forgotten, 0.0))[:, None]
     standing = np.where((scored & (state.last_scored == NEVER))[:, None], log_part, state.log_standing)
-    restart = log_start > state.log_best
+    restart, best = log_start > state.log_best, np.maximum(log_start, state.log_best)
+    since = np.where(restart, 0.0, state.since_start) + np.where(scored, block.samples[:, position], 0.0)[:, None]
     informative, squared = state.informative, state.informative_squared
     if bets is not None:
         memory = MEMORY ** bets.groups[:, None]
@@ -363,9 +364,9 @@ def _step(state: EvidenceState, block: Block, position: int, bucket_days: float,
         squared = squared * memory + bets.informative_squared
     return EvidenceState(
         np.logaddexp(log_start, state.log_mass) + increment,
-        np.maximum(log_start, state.log_best) + increment,
+        best + increment,
         np.where(restart, bucket, state.start),
-        np.where(restart, 0.0, state.since_start) + np.where(scored, block.samples[:, position], 0.0)[:, None],
+        np.where(np.isfinite(best), since, 0.0),
         np.logaddexp(log_fresh, log_kept + standing) + increment,
         np.where(scored, bucket, state.last_scored),
         informative,

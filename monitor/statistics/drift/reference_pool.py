@@ -15,6 +15,7 @@ from monitor.statistics.drift.groups import GroupSums
 from monitor.statistics.drift.reference import Reference, fit_fine_sums
 from monitor.statistics.drift.reference_groups import LEAST_GROUPS, fit_groups
 
+LEAST_SAMPLES = 200  # below which the band of a curve is not trusted
 _MAGIC = b"cwd1"
 _HEAD = struct.Struct("<4sI")  # magic, length of the description that follows, before the arrays
 
@@ -40,8 +41,8 @@ class ReferencePool:
         return float(self.sums[0].sum()) if self.reference is None else self.reference.samples
 
     def needed(self, asked: float) -> float:
-        """How many it takes where ``asked`` are asked for: with groups at least 50."""
-        return max(asked, LEAST_GROUPS) if self.grouped else asked
+        """How many it takes where ``asked`` are asked for: at least 200, or 50 groups where there are some."""
+        return max(asked, LEAST_GROUPS if self.grouped else LEAST_SAMPLES)
 
     def to_bytes(self) -> bytes:
         """Up to 4.7 kB, little-endian: what was gathered, or the two bounds of the band."""
@@ -84,9 +85,9 @@ def pool_reference(
     last bucket, and (slices, buckets) which buckets are to be judged: those after the one in which ``needed`` was reached.
 
     >>> from monitor.statistics.cells import Cells
-    >>> cells = Cells.from_samples([0.2, 0.8] * 50, [0, 1] * 50, unit=np.arange(100) // 50)
+    >>> cells = Cells.from_samples([0.2, 0.8] * 300, [0, 1] * 300, unit=np.arange(600) // 300)
     >>> none = GroupSums.of([], [], [], [], [], [], [])
-    >>> found, judged = pool_reference([ReferencePool()], cells, 2, 40, none, lambda row, bucket: (_nothing(), none))
+    >>> found, judged = pool_reference([ReferencePool()], cells, 2, 250, none, lambda row, bucket: (_nothing(), none))
     >>> found[0].reference is not None, judged.tolist()
     (True, [[False, True]])
     """
@@ -100,7 +101,7 @@ def pool_reference(
     several = totals(of_group, (size > 1).astype(np.float64), slices * buckets).reshape(units) > 0
     before = np.array([one.grouped for one in gathering], dtype=np.bool_)[:, None]
     grouped = before | np.logical_or.accumulate(several, axis=1)
-    least = np.where(grouped, max(needed, LEAST_GROUPS), needed) - 1e-9
+    least = np.where(grouped, max(needed, LEAST_GROUPS), max(needed, LEAST_SAMPLES)) - 1e-9
     enough = np.array([one.weight for one in gathering])[:, None] + np.cumsum(weight, axis=1) >= least
     reached = np.where(open_ & enough.any(axis=1), enough.argmax(axis=1) if buckets else 0, -1)
     fitted = {

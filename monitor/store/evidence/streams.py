@@ -203,6 +203,13 @@ def forget_changes(connection: duckdb.DuckDBPyConnection, model_id: int, end: da
     )
 
 
+def take_afresh(connection: duckdb.DuckDBPyConnection, model_id: int) -> bool:
+    """Whether evidence of groups starts afresh since an upgrade, and that has not been told; now it is."""
+    query = "UPDATE models SET evidence_afresh = false WHERE model_id = $model_id AND evidence_afresh"
+    (told,) = connection.execute(query, {"model_id": model_id}).fetchone() or (0,)
+    return bool(told)
+
+
 def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[str]:
     """Versions with a sample, labelled or not, in a bucket from ``since`` on."""
     span = {"model_id": model_id, "since": make_naive(since)}
