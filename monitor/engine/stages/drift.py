@@ -56,11 +56,13 @@ def weigh_evidence(store: ModelStore, rulebook: Rulebook, now: datetime) -> tupl
     if not rules:
         return ()
     end = window_end(now, store.model)
-    floor, changed = held.evidence_start(store.connection, store.model_id)
+    horizon = held.load_horizon(store.connection, store.model_id)
+    floor, changed = horizon.floor, horizon.changed
     if floor is None or floor >= end:
         return ()
     with transaction(store.connection):
-        if held.take_afresh(store.connection, store.model_id):
+        if horizon.afresh:
+            held.note_afresh_told(store.connection, store.model_id)
             log.warning(
                 "drift evidence of samples in groups starts afresh", model=store.model.name, since=floor.isoformat(),
                 why="the samples of a group are bet on together now: evidence from before is no evidence of these bets",

@@ -123,10 +123,20 @@ def stream_numbers(connection: duckdb.DuckDBPyConnection, model_id: int) -> dict
     return {(version, calibrator): stream_id for version, calibrator, stream_id in rows}
 
 
-def evidence_start(connection: duckdb.DuckDBPyConnection, model_id: int) -> tuple[datetime | None, datetime | None]:
-    """(first bucket that has not been folded into a day, earliest bucket changed since evidence last looked)."""
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """``floor``: the first bucket that has not been folded into a day, None without any; ``changed``: the earliest bucket
+    changed since evidence last looked; ``afresh``: evidence of groups starts afresh since an upgrade, which is not told yet."""
+
+    floor: datetime | None = None
+    changed: datetime | None = None
+    afresh: bool = False
+
+
+def load_horizon(connection: duckdb.DuckDBPyConnection, model_id: int) -> Horizon:
+    """What evidence of a model can be judged, and from where on it has to be judged again."""
     row = connection.execute(statement("evidence_horizon"), {"model_id": model_id}).fetchone()
-    return (make_aware(row[0]), make_aware(row[1])) if row else (None, None)
+    return Horizon(make_aware(row[0]), make_aware(row[1]), bool(row[2])) if row else Horizon()
 
 
 def load_reach(own: RuleEvidence, basis: str) -> datetime | None:
@@ -203,11 +213,9 @@ def forget_changes(connection: duckdb.DuckDBPyConnection, model_id: int, end: da
     )
 
 
-def take_afresh(connection: duckdb.DuckDBPyConnection, model_id: int) -> bool:
-    """Whether evidence of groups starts afresh since an upgrade, and that has not been told; now it is."""
-    query = "UPDATE models SET evidence_afresh = false WHERE model_id = $model_id AND evidence_afresh"
-    (told,) = connection.execute(query, {"model_id": model_id}).fetchone() or (0,)
-    return bool(told)
+def note_afresh_told(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
+    """It has been told that evidence of groups starts afresh."""
+    connection.execute("UPDATE models SET evidence_afresh = false WHERE model_id = $model_id", {"model_id": model_id})
 
 
 def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[str]:

@@ -68,7 +68,8 @@ ORDER BY stream_id, slice_id;
 );
 
 -- name: evidence_horizon
-SELECT greatest(m.folded_until, (SELECT min(bucket) FROM cells WHERE model_id = $model_id)), m.changed_from
+SELECT greatest(m.folded_until, (SELECT min(bucket) FROM cells WHERE model_id = $model_id)), m.changed_from,
+       m.evidence_afresh
 FROM models AS m
 WHERE m.model_id = $model_id;
 
