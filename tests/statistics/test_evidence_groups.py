@@ -42,7 +42,7 @@ def empty(slices: int, buckets: int) -> BinSums:
 def test_under_any_joint_law_with_tolerated_rates_no_tilt_expects_to_win(seed: int, size: int, which: int) -> None:
     # a law over all outcomes of the group, with marginals at a corner of the band: any mixture of them keeps to the bound, too
     rng, tolerance = np.random.default_rng(seed), TOLERANCES[which]
-    score = np.clip(rng.beta(*rng.uniform(0.2, 3, 2), size), 1e-6, 1 - 1e-6)
+    score = np.clip(rng.beta(rng.uniform(0.2, 3), rng.uniform(0.2, 3), size), 1e-6, 1 - 1e-6)
     side = rng.random(DETECTOR_BINS) < 0.5  # of each bin, whether outcomes are as frequent as tolerated, or as rare
     column = detector_bin_of(bin_of(score))
     rate = np.where(side[column], tolerance.upper_rate(score), tolerance.lower_rate(score))

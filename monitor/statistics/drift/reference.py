@@ -26,11 +26,11 @@ _LEAST_OUTCOMES = 10.0  # of either kind, below which normal approximations of t
 class Reference:
     """Bounds of logit(outcome rate) − logit(score) per fine bin, each (192,), −inf and inf where nothing is known.
 
-    ``kind`` says which band it is, ``fit_p`` how well a logistic curve fits (None where it was not fitted), ``samples``
+    ``kind`` says which band it is, ``fit_p`` how well a curve fits (None where it was not fitted), ``samples``
     how many samples it rests on, each group counting as one.
     """
 
-    kind: Literal["logistic", "bins"]
+    kind: Literal["logistic", "quadratic", "bins"]
     lower: Floats
     upper: Floats
     samples: float
@@ -128,11 +128,12 @@ def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: fl
     column, total = detector_bin_of(fine.astype(np.int16)), float(weight.sum())
     fit_p = None
     if min(outcome.sum(), total - outcome.sum()) >= _LEAST_OUTCOMES:
-        fitted = fit_logistic(centre, weight, outcome)
+        design = np.stack([np.ones(centre.size), centre], axis=1)
+        fitted = fit_curve(design, weight, outcome, np.array([0.0, 1.0]))
         if fitted is not None:
             fit_p = _fit_p(fitted[0], centre, weight, outcome, column)
             if fit_p >= LEAST_FIT_P:
-                lower, upper = band_of_curve(*fitted, float(np.sqrt(2 * gammaincinv(1.0, confidence))))
+                lower, upper = _scheffe(*fitted, confidence)
                 return Reference("logistic", lower, upper, total, fit_p)
     mean = totals(column, weight * expit(centre), DETECTOR_BINS)
     seen = totals(column, weight, DETECTOR_BINS)
@@ -151,25 +152,25 @@ def clipped_logit(score: Floats, weight: Floats) -> Floats:
     return clipped
 
 
-def fit_logistic(centre: Floats, weight: Floats, outcome: Floats) -> tuple[Floats, Floats] | None:
-    """(α, β) of logit(rate) = α + β·``centre`` and their inverse information (2, 2), by Newton's method from (0, 1); None
-    when it does not settle (separable samples).
+def fit_curve(design: Floats, weight: Floats, outcome: Floats, start: Floats) -> tuple[Floats, Floats] | None:
+    """θ of logit(rate) = ``design``·θ, (rows, k), and the inverse of its information (k, k), by Newton's method from ``start``
+    (k,); None when it does not settle (separable samples).
 
-    >>> found = fit_logistic(np.array([-1.0, 1.0]), np.array([100.0, 100.0]), np.array([50.0, 50.0]))
-    >>> found is not None and found[0].round(6).tolist()
+    >>> design = np.array([[1.0, -1.0], [1.0, 1.0]])
+    >>> found = fit_curve(design, np.array([100.0, 100.0]), np.array([50.0, 50.0]), np.array([0.0, 1.0]))
+    >>> found is not None and (found[0].round(6) + 0.0).tolist()
     [0.0, 0.0]
     """
-    design = np.stack([np.ones(centre.size), centre], axis=1)
-    coefficient = np.array([0.0, 1.0])
+    found = start
     for _ in range(50):
-        rate = expit(design @ coefficient)
+        rate = expit(design @ found)
         information = design.T @ (design * (weight * rate * (1 - rate))[:, None])
         if not np.isfinite(information).all() or np.linalg.cond(information) > 1e10:
             return None
         step = np.linalg.solve(information, design.T @ (outcome - weight * rate))
-        coefficient = coefficient + np.clip(step, -1.0, 1.0)
+        found = found + np.clip(step, -1.0, 1.0)
         if np.abs(step).max() < 1e-10:
-            return coefficient, np.linalg.inv(information)
+            return found, np.linalg.inv(information)
     return None
 
 
@@ -188,16 +189,10 @@ def _fit_p(coefficient: Floats, centre: Floats, weight: Floats, outcome: Floats,
     return float(chdtrc(freedom, sum(joined))) if freedom > 0 else 1.0
 
 
-def band_of_curve(coefficient: Floats, covariance: Floats, width: float) -> tuple[Floats, Floats]:
-    """(lower, upper) offsets (192,) from logit p of the curve α + β·logit p, ± ``width`` standard deviations.
-
-    >>> lower, upper = band_of_curve(np.array([0.0, 1.0]), np.eye(2), 1.0)
-    >>> bool((lower < 0).all() and (upper > 0).all())
-    True
-    """
+def _scheffe(coefficient: Floats, covariance: Floats, confidence: float) -> tuple[Floats, Floats]:
     x = logit(fine_bin_middle())
     design = np.stack([np.ones(FINE_BINS), x], axis=1)
-    spread = np.sqrt(np.einsum("fi,ij,fj->f", design, covariance, design)) * width
+    spread = np.sqrt(np.einsum("fi,ij,fj->f", design, covariance, design) * 2 * gammaincinv(1.0, confidence))
     offset = design @ coefficient - x
     return offset - spread, offset + spread
 

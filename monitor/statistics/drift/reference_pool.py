@@ -67,7 +67,7 @@ class ReferencePool:
         arrays = body.reshape(-1, FINE_BINS)
         if "kind" not in described:
             return cls(arrays, None, bool(described.get("grouped")))
-        kind = cast(Literal["logistic", "bins"], described["kind"])
+        kind = cast(Literal["logistic", "quadratic", "bins"], described["kind"])
         return cls(_nothing(), Reference(kind, arrays[0], arrays[1], described["samples"], described["fit_p"]))
 
 

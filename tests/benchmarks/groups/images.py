@@ -48,6 +48,12 @@ class Images:
         offset = np.repeat(self.first[wanted] - (np.cumsum(length) - length), length)
         return place, np.arange(int(length.sum())) + offset
 
+    def of_kind(self, kind: int) -> "Images":
+        """The samples of one kind; images without any stay, with none."""
+        own = self.kind == kind
+        first = np.concatenate([[0], np.cumsum(own)])[self.first]
+        return Images(first, self.score[own], self.n[own], self.outcome[own], self.kind[own])
+
     def subset(self, wanted: Ints) -> "Images":
         place, row = self.pick(wanted)
         return Images.of(place, self.score[row], self.n[row], self.outcome[row], self.kind[row])

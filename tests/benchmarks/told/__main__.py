@@ -17,13 +17,23 @@ from .play import Plan, play
 def main() -> int:
     """Returns 0 when the promise is met."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.told", description=__doc__)
-    for name, value in {"days": 60, "cameras": 40, "step": 24, "runs": 3, "first-seed": 0}.items():
+    for name, value in {"days": 60, "cameras": 40, "step": 24, "runs": 3, "first-seed": 0, "frames": 1}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--hourly", type=float, default=4.0, help="samples of a camera an hour")
     parser.add_argument("--delay", type=float, default=12.0, help="hours, on average")
     parser.add_argument("--budget", type=float, default=1.0, help="false alarms a day")
+    parser.add_argument("--apart", action="store_true", help="labels of a clip come frame by frame")
     chosen = parser.parse_args()
-    plan = Plan(chosen.cameras, chosen.days, chosen.hourly, chosen.delay, chosen.step, chosen.budget)
+    plan = Plan(
+        chosen.cameras,
+        chosen.days,
+        chosen.hourly,
+        chosen.delay,
+        chosen.step,
+        chosen.budget,
+        chosen.frames,
+        chosen.apart,
+    )
     found = []
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.runs):
         with tempfile.TemporaryDirectory(prefix="calwatch-told-") as room:

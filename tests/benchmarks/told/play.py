@@ -37,6 +37,9 @@ class Plan:
 
     Alarms are counted, so many are wanted: each camera's share of the budget is what matters to how often it is told, and
     a budget larger than the "1/day" that a pack may ask for lets many cameras have such a share.
+
+    With ``frames`` above 1 samples are frames of clips, half of which have one draw for all frames; the labels of a clip come
+    together, or ``apart``, frame by frame.
     """
 
     cameras: int
@@ -45,6 +48,8 @@ class Plan:
     delay: float
     step: int
     budget: float = 1.0
+    frames: int = 1
+    apart: bool = False
 
     @property
     def promised(self) -> float:
@@ -98,25 +103,33 @@ def draw_samples(
 ) -> dict[str, Floats]:  # fmt: skip
     """Columns of all samples: hours since the start, and outcomes that follow the scores, from hour ``began`` on with
     log-odds moved by ``shift``."""
-    count = int(plan.cameras * plan.days * 24 * plan.hourly)
-    observed = rng.uniform(0, plan.days * 24, count)
+    clips, frames = int(plan.cameras * plan.days * 24 * plan.hourly / plan.frames), plan.frames
+    count = clips * frames
+    observed = np.repeat(rng.uniform(0, plan.days * 24, clips), frames)
     logit = rng.normal(0.5, 1.5, count)
     score, chance = (1 / (1 + np.exp(-odds)) for odds in (logit, logit + np.where(observed >= began, shift, 0.0)))
+    drawn, camera = rng.random(count), np.repeat(rng.integers(plan.cameras, size=clips), frames)
+    late = rng.exponential(plan.delay, count)
+    if frames > 1:
+        drawn = np.where(np.repeat(rng.random(clips) < 0.5, frames), np.repeat(rng.random(clips), frames), drawn)
+        late = late if plan.apart else np.repeat(late[::frames], frames)
     return {
-        "number": np.arange(count, dtype=np.float64), "camera": rng.integers(plan.cameras, size=count).astype(np.float64),
-        "observed": observed, "labelled": observed + np.minimum(rng.exponential(plan.delay, count), LONGEST),
-        "score": score, "outcome": (rng.random(count) < chance).astype(np.float64),
+        "number": np.arange(count, dtype=np.float64), "camera": camera.astype(np.float64),
+        "observed": observed, "labelled": observed + np.minimum(late, LONGEST),
+        "score": score, "outcome": (drawn < chance).astype(np.float64),
+        **({"clip": np.repeat(np.arange(clips, dtype=np.float64), frames)} if frames > 1 else {}),
     }  # fmt: skip
 
 
 def write_samples(path: Path, samples: dict[str, Floats], kept: NDArray[np.bool_]) -> None:
     """Those samples that are ``kept``, as a file."""
     columns = {name: part[kept] for name, part in samples.items()}
+    clip = ", 'g' || clip::BIGINT AS group_id " if "clip" in columns else ""
     with duckdb.connect() as connection:
         connection.register("columns", columns)
         connection.execute(
             "COPY (SELECT 's' || number::BIGINT AS sample_id, 'c' || camera::BIGINT AS camera, 'v1' AS version, score, "
             f"outcome::BIGINT AS outcome, TIMESTAMP '{BEGAN:%Y-%m-%d}' + to_microseconds((observed * 3.6e9)::BIGINT) AS "
             f"observed_at, TIMESTAMP '{BEGAN:%Y-%m-%d}' + to_microseconds((labelled * 3.6e9)::BIGINT) AS labelled_at "
-            f"FROM columns) TO '{path}' (FORMAT parquet)"
+            f"{clip}FROM columns) TO '{path}' (FORMAT parquet)"
         )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.statistics.arrays import Floats
+from monitor.statistics.arrays import Floats, totals
 from monitor.statistics.cells import bin_of
 from monitor.statistics.drift.bets import BinSums, Tolerance, default_bank, detector_bin_of
 from monitor.statistics.drift.eprocess import Block, EvidenceState, advance_evidence
@@ -54,7 +54,7 @@ def played(rows: list[Row], tolerance: Tolerance, keep: str = "") -> Floats:
     together = np.array([members[name] > 1 for _, name in own])
     column = detector_bin_of(bin_of(score))
     weight, scores, hits = (
-        np.bincount((position * 12 + column)[~together], each[~together], 12 * buckets.size).reshape(1, -1, 12)
+        totals((position * 12 + column)[~together], each[~together], 12 * buckets.size).reshape(1, -1, 12)
         for each in (np.ones(score.size), score, outcome)
     )
     groups = GroupSums.of(
@@ -142,6 +142,8 @@ def test_an_alarm_of_groups_says_which_scores_drifted_and_counts_groups(world: W
     taken(world, rules(ODDS), hour(30), clips(rng, range(30)))
     shown = taken(world, rules(ODDS), hour(80), clips(rng, range(30, 80), shift=-2.0))["all"]
     assert shown.alarm_at is not None
+    assert shown.onset is not None
+    assert shown.samples_since_onset is not None
     assert shown.direction.startswith("over-confident")
     hours = (shown.alarm_at - shown.onset).total_seconds() / 3600
     assert shown.samples_since_onset <= 3 * hours + 1
