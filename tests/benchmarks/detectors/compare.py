@@ -22,6 +22,7 @@ def detectors(with_river: bool) -> dict[str, Detector]:
     found: dict[str, Detector] = {
         "calwatch": lambda stream: calwatch(stream, Tolerance()),
         "calwatch, odds 1.1": lambda stream: calwatch(stream, Tolerance("odds", 1.1)),
+        "calwatch, groups weighed": lambda stream: calwatch(stream, Tolerance(), weighed=True),
         "two-chart EWMA (tuned)": two_chart_ewma,
         "rolling ECE > 0.05": rolling_ece,
         "rolling ECE > 2 x baseline": lambda stream: rolling_ece(stream, 2.0),

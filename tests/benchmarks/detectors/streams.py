@@ -83,13 +83,23 @@ def _bursty(rng: np.random.Generator, runs: int, buckets: int, samples: int, cha
     return replace(stream, score=np.where(rng.random(stream.score.shape) < share, stream.score, np.nan))
 
 
-def _clips(rng: np.random.Generator, runs: int, buckets: int, samples: int, change: int | None) -> Stream:
-    """Frames of a clip have nearly one score and wholly one outcome."""
-    clips = -(-samples // CLIP)
-    centre = np.repeat(rng.normal(MEAN, SPREAD, (runs, buckets, clips)), CLIP, axis=2)
-    logit = centre + rng.normal(0, 0.2, centre.shape)
-    outcome = np.repeat(rng.random((runs, buckets, clips)), CLIP, axis=2) < expit(logit)
-    return Stream(expit(logit), outcome.astype(np.float64), change, group=CLIP)
+def _clips(link: Link, *, alike: bool = True) -> Callable[[np.random.Generator, int, int, int, int | None], Stream]:
+    """Clips; ``alike``: the frames of one have nearly one score and wholly one outcome, else each has its own."""
+
+    def make(rng: np.random.Generator, runs: int, buckets: int, samples: int, change: int | None) -> Stream:
+        clips = -(-samples // CLIP)
+        shape = (runs, buckets, clips * CLIP)
+        if not alike:
+            return replace(_drawn(rng, rng.normal(MEAN, SPREAD, shape), link, change), group=CLIP)
+        centre = np.repeat(rng.normal(MEAN, SPREAD, (runs, buckets, clips)), CLIP, axis=2)
+        logit = centre + rng.normal(0, 0.2, shape)
+        truth = logit.copy()
+        if change is not None:
+            truth[:, change:] = link(logit[:, change:])
+        outcome = np.repeat(rng.random((runs, buckets, clips)), CLIP, axis=2) < expit(truth)
+        return Stream(expit(logit), outcome.astype(np.float64), change, group=CLIP)
+
+    return make
 
 
 def _late(missing: tuple[float, float]) -> Callable[[np.random.Generator, int, int, int, int | None], Stream]:
@@ -125,7 +135,8 @@ SCENARIOS = (
     Scenario("quiet", _plain(_same), False, True),
     Scenario("quiet, weekly mix", _seasonal, False, True),
     Scenario("quiet, bursty with empty buckets", _bursty, False, True),
-    Scenario("quiet, clips of 8 (weights 1/8)", _clips, False, True),
+    Scenario("quiet, clips of 8", _clips(_same), False, True),
+    Scenario("quiet, clips of 8, frames of their own", _clips(_same, alike=False), False, True),
     Scenario("quiet, 30 % of labels late at random", _late((0.3, 0.3)), False, True),
     Scenario("quiet, labels late by outcome", _late((0.2, 0.4)), False, False),
     Scenario("quiet, 20 nested slices", _parts(12, _TWELVE, 0.0), False, True, cost=2),
@@ -135,6 +146,10 @@ SCENARIOS = (
     Scenario("temperature 1.5", _plain(lambda logit: logit / 1.5), True),
     Scenario(
         "shift -0.8 above 0.8", _plain(lambda logit: np.where(logit > np.log(4), logit - 0.8, logit)), True, slow=2
+    ),
+    Scenario("clips of 8, shift -0.5", _clips(lambda logit: logit - 0.5), True, slow=4),
+    Scenario(
+        "clips of 8, frames of their own, shift -0.5", _clips(lambda logit: logit - 0.5, alike=False), True, slow=4
     ),
     Scenario("gradual to -0.5 over 30", _gradual, True, slow=2),
     Scenario("shift -0.8 in 1 of 20 nested slices", _parts(12, _TWELVE, -0.8), True, slow=4),

@@ -108,8 +108,8 @@ def draw_samples(
     observed = np.repeat(rng.uniform(0, plan.days * 24, clips), frames)
     logit = rng.normal(0.5, 1.5, count)
     score, chance = (1 / (1 + np.exp(-odds)) for odds in (logit, logit + np.where(observed >= began, shift, 0.0)))
-    drawn, camera = rng.random(count), np.repeat(rng.integers(plan.cameras, size=clips), frames)
-    late = rng.exponential(plan.delay, count)
+    camera = np.repeat(rng.integers(plan.cameras, size=clips), frames)
+    late, drawn = rng.exponential(plan.delay, count), rng.random(count)
     if frames > 1:
         drawn = np.where(np.repeat(rng.random(clips) < 0.5, frames), np.repeat(rng.random(clips), frames), drawn)
         late = late if plan.apart else np.repeat(late[::frames], frames)
