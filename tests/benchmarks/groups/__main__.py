@@ -25,6 +25,7 @@ from tests.benchmarks.groups.play import (
 )
 from tests.benchmarks.groups.reference import fit_images, play_reference
 from tests.benchmarks.groups.small import play_without_replacement
+from tests.benchmarks.groups.speed import of_speed
 
 NONE, ODDS = Tolerance(), Tolerance("odds", 1.1)
 STREAMS = {"tiny": 8, "small": 60, "full": 300}
@@ -133,7 +134,7 @@ def of_references(scale: str) -> Iterator[str]:
         )
 
 
-PARTS = (of_nulls, of_nuclei, of_boxes, of_clips, of_references)
+PARTS = (of_nulls, of_nuclei, of_boxes, of_clips, of_references, of_speed)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from tests.benchmarks.groups.images import fit_platt, load_boxes, load_nuclei
 from tests.benchmarks.groups.play import Draw, draw_clips, draw_images, draw_null, play
 from tests.benchmarks.groups.reference import fit_images, play_reference
 from tests.benchmarks.groups.small import play_without_replacement
+from tests.benchmarks.groups.speed import of_speed
 
 NONE, ODDS = Tolerance(), Tolerance("odds", 1.1)
 STREAMS = 24
@@ -114,6 +115,7 @@ def test_images_are_read_as_they_are() -> None:
     assert len(found.of_kind(1)) == len(found)
 
 
-def test_every_part_of_the_command_says_something() -> None:
-    assert [part.__name__ for part in PARTS] == ["of_nulls", "of_nuclei", "of_boxes", "of_clips", "of_references"]
+def test_every_part_of_the_command_says_what_it_is_and_the_hour_is_weighed() -> None:
     assert all(part.__doc__ for part in PARTS)
+    (said,) = of_speed("tiny")
+    assert said.startswith("100 groups of 8 an hour: ")
