@@ -36,7 +36,9 @@ def stage_boxes(
     oldest, latest = times[0], times[1] + CLOCK_SKEW
     boxes = matching_of(model).boxes
     holds = batch.meaning.holds
-    checks = image_checks(_stamp(oldest), _stamp(latest))
+    # beside a table of images nothing hangs on when truth says that they were taken, which is often the date of an export
+    counts = holds != "truth" or all(own.holds != "images" for own in model.source)
+    checks = image_checks(_stamp(oldest), _stamp(latest), counts=counts)
     checks += DETECTION_CHECKS if holds == "detections" else OBJECT_CHECKS if holds == "truth" else ()
     cases = "\n        ".join(f"WHEN {condition} THEN {quote_text(reason)}" for reason, condition in checks)
     forget_rejects(connection)
@@ -55,6 +57,8 @@ def stage_boxes(
     )  # fmt: skip
     with believing_values_only(connection):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS\n{rows}")
+    if not counts:
+        connection.execute(statement("box_times_unused", oldest=_stamp(oldest), latest=_stamp(latest)))
     (ambiguous,) = fetch_row(
         connection, "SELECT count(*) FROM staged WHERE observed_other IS NOT NULL AND reason IS NULL"
     )
