@@ -2,6 +2,7 @@
 those that would be taken. Nothing is kept."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -32,6 +33,20 @@ IDS = 500_000  # of predictions, kept where labels come by themselves and have t
 ROWS, BATCHES = 10_000, 20  # tried: that many rows of each of the first batches, which are files or runs of alike files
 ENOUGH = 20  # labels of which shares are told
 LEAST_TAKEN = 0.95  # of the rows tried, below which something is wrong
+
+
+def tell_ages(old: int, ahead: int, rows: int, at: datetime, model: Model, time_zone: str) -> Iterator[str]:
+    """Say how many of the rows tried are too old, or ahead of ``at``; sentences go on from the source's name."""
+    if ahead:
+        yield (
+            f"{ahead:,} of the {quantity(rows, 'row')} tried are ahead of now, {minute(at)} UTC, and would be set aside as "
+            f'time_in_future: is time_zone = "{time_zone}" that of its times?'
+        )
+    if old:
+        yield (
+            f"{old:,} of the {quantity(rows, 'row')} tried are older than retention ({format_duration(model.retention)}) and "
+            "would be set aside as older_than_retention by run and once: calwatch backtest plays them at their own time"
+        )
 
 
 @dataclass(slots=True)
@@ -213,17 +228,8 @@ class Trial:
                 "reads them: how long those that are there now took is unknown, and so is label lag until windows begin after "
                 "that; map labelled_at where it is known"
             )
-        if at is not None and self.ahead:
-            said.append(
-                f"{self.ahead:,} of the {quantity(self.rows, 'row')} tried are ahead of now, {minute(at)} UTC, and would be "
-                f'set aside as time_in_future: is time_zone = "{time_zone}" that of its times?'
-            )
-        if at is not None and self.old:
-            said.append(
-                f"{self.old:,} of the {quantity(self.rows, 'row')} tried are older than retention "
-                f"({format_duration(model.retention)}) and would be set aside as older_than_retention by run and once: "
-                "calwatch backtest plays them at their own time"
-            )
+        if at is not None:
+            said += tell_ages(self.old, self.ahead, self.rows, at, model, time_zone)
         return [Finding(text, Weight.NOTE) for text in said]
 
     def summary(self, holds: str) -> str:

@@ -135,6 +135,21 @@ def test_what_stays_in_charge_gets_a_threshold_once_and_anew_when_its_promise_is
     assert finer.decided == ()  # the slice has no calibrator of its own: the threshold of the whole decides there
 
 
+@pytest.mark.parametrize(("standing", "due"), [(None, False), (0.3, True)])
+def test_a_broken_promise_of_what_was_tuned_is_left_to_a_tuning(
+    standing: float | None, due: bool, stream: Stream
+) -> None:
+    samples = stream(np.random.default_rng(8), 6000)
+    task = RefitInputs(
+        _model("identity", "precision>=0.8"), Slice(), samples, (Slice(),), {Slice(): ("tuned", Identity())}, NOW, ()
+    )
+    chosen = run_refit(task, calwatch_version="1").threshold
+    assert chosen is not None
+    there = chosen if standing is None else replace(chosen, threshold=standing)
+    found = run_refit(replace(task, standing=there, is_tuned=True), calwatch_version="1")
+    assert (found.accepted, found.decided, found.tuning_due) == (False, (), due)
+
+
 @given(seed=st.integers(0, 2**32 - 1), clip=st.integers(1, 40), later=st.floats(0.1, 0.8))
 @settings(max_examples=40, deadline=None)
 def test_the_windows_follow_each_other_and_share_no_group(seed: int, clip: int, later: float) -> None:

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import duckdb
 
@@ -12,16 +13,16 @@ from monitor.config.boxes import BoxLayout, Matching
 from monitor.config.settings import Model
 from monitor.model.wording import quantity, quote_names
 from monitor.sources.batch import Batch
-from monitor.sources.boxes.stage import SAID_BY, keep_records, review_boxes, stage_boxes
+from monitor.sources.boxes.stage import SAID_BY, keep_records, review_boxes, says_when, stage_boxes
 from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.box_pairs import Images, find_odd_classes, find_units_apart, find_unknown_images
 from monitor.sources.findings.box_rows import BoxRows, join_rows, read_rows
 from monitor.sources.findings.box_sides import find_lost_objects, find_outside, list_sides
 from monitor.sources.findings.boxes import find_odd_boxes
 from monitor.sources.formats.boxes.categories import CATEGORIES, describe_contradictions, merge_names, unambiguous_names
-from monitor.sources.ingest.staging import EVER
+from monitor.sources.ingest.staging import CLOCK_SKEW, EVER
 from monitor.sources.remedies import tell_remedy
-from monitor.store.connection import fetch_column
+from monitor.store.connection import fetch_column, fetch_row, make_naive
 from monitor.store.sql import statement
 from monitor.store.values import plain_text
 
@@ -47,9 +48,14 @@ class BoxTrial:
     ids: dict[str, None] = field(default_factory=dict)
     ids_are_all: bool = True
     parts: list[BoxRows] = field(default_factory=list)
+    old: int = 0
+    ahead: int = 0
 
-    def try_batch(self, connection: duckdb.DuckDBPyConnection, batch: Batch, model: Model) -> None:
-        """Try the first rows of one more batch, unless enough were tried. Raises duckdb.Error where they cannot be read."""
+    def try_batch(
+        self, connection: duckdb.DuckDBPyConnection, batch: Batch, model: Model, at: datetime | None = None
+    ) -> None:
+        """Try the first rows of one more batch, unless enough were tried. ``at``: when they would be pulled. Raises
+        duckdb.Error where they cannot be read."""
         self._keep_ids(connection, batch)
         if self.batches == BATCHES:
             return
@@ -61,6 +67,8 @@ class BoxTrial:
         numbers = {file: self.files.setdefault(file, len(self.files)) for file in files}
         found = review_boxes(connection, some, self.facts, numbers)
         self.facts |= found.facts
+        if self.holds != "truth":
+            connection.execute(statement("tried_times"))
         keep_records(connection, some)
         connection.execute(statement("tried_images_insert"), {"said_by": SAID_BY[self.holds]})
         self.refused |= {file: refusal.why for file, refusal in found.refused.items()}
@@ -73,6 +81,10 @@ class BoxTrial:
             if reason is not None:
                 self.bad[reason] += count
                 self.examples.setdefault(reason, f"row {row} of {file}: {(record or '')[:300]}")
+        if at is not None and says_when(model, self.holds):
+            limits = {"oldest": make_naive(at - model.retention), "latest": make_naive(at + CLOCK_SKEW)}
+            old, ahead = fetch_row(connection, statement("tried_ages"), {**limits, "refused": left_out})
+            self.old, self.ahead = self.old + old, self.ahead + ahead
         self.parts.append(read_rows(connection, some.relation, some.types, boxes_of(model)))
 
     def _keep_ids(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:

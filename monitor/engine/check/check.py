@@ -24,7 +24,7 @@ from monitor.publish.web.access import Access
 from monitor.rules.conditions import find_unseen
 from monitor.sources.batch import Batch, Source
 from monitor.sources.boxes.stage import SAID_BY
-from monitor.sources.dry_run import Trial
+from monitor.sources.dry_run import Trial, tell_ages
 from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.joins import compare_ids
 from monitor.sources.findings.rows import find_odd_pairs, keep_tried_rows
@@ -84,7 +84,7 @@ def _try_sources(
     """Try the sources of one model and tell ``found`` of them; return how many files can be read."""
     connection.execute("SET TimeZone = 'UTC'")
     if watched.model.is_of_boxes:
-        return _try_boxes(connection, watched, base, found, held)
+        return _try_boxes(connection, watched, base, at, found, held)
     files, model = 0, watched.model
     trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
     bare: list[str] = []  # sources whose labels need a predicted class beside them
@@ -130,19 +130,24 @@ def _try_sources(
 
 
 def _try_boxes(
-    connection: duckdb.DuckDBPyConnection, watched: WatchedModel, base: Path, found: CheckResult, held: CheckWatch
-) -> int:
+    connection: duckdb.DuckDBPyConnection, watched: WatchedModel, base: Path, at: datetime | None, found: CheckResult,
+    held: CheckWatch,
+) -> int:  # fmt: skip
     """The same of a detector: images first, by whose size it is seen which boxes lie within."""
     model, trials, files = watched.model, list[tuple[str, BoxTrial]](), 0
     for source in sorted(watched.sources, key=lambda source: SAID_BY[source.holds]):
         if isinstance(source, InboxSource):
             continue  # as above
         trial = BoxTrial(source.holds)
-        readable, told = _read(connection, held, source, partial(trial.try_batch, connection, model=model))
+        readable, told = _read(connection, held, source, partial(trial.try_batch, connection, model=model, at=at))
         if not (readable or told):
             told.append(Finding(f"no file to read yet{_looked_for(model, source.name, base)}", Weight.NOTE))
         where = f'model "{model.name}": source "{source.name}"'
         found.tell(where, *told, *trial.list_findings())
+        if at is not None:
+            zone = next(own.time_zone for own in model.source if own.name == source.name)
+            ages = tell_ages(trial.old, trial.ahead, trial.rows, at, model, zone)
+            found.tell(where, *(Finding(text, Weight.NOTE) for text in ages))
         if trial.rows:
             found.sources.append(f"{where}: {trial.summary()}")
         trials.append((source.name, trial))

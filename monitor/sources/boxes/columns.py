@@ -116,8 +116,13 @@ def _box_sql(types: Mapping[str, str], boxes: BoxLayout) -> tuple[str, str]:
     return f"CASE {layout} END", f"CASE {given} END"
 
 
-def image_checks(oldest: str, latest: str) -> tuple[tuple[str, str], ...]:
-    """Reasons why a row of any table of boxes cannot be taken, with their conditions; SQL of times."""
+def image_checks(oldest: str, latest: str, *, counts: bool) -> tuple[tuple[str, str], ...]:
+    """Reasons why a row of any table of boxes cannot be taken, with their conditions; SQL of times. ``counts``: whether
+    anything hangs on the time of the image that the row says."""
+    when = (
+        ("time_in_future", f"observed_at > {latest}"),
+        ("older_than_retention", f"observed_at < {oldest}"),
+    )  # fmt: skip
     return (
         ("missing_image_id", "image_id IS NULL"),
         ("too_long", f"{is_longer('image_id', LONGEST_ID)} OR {is_longer('detection_id', LONGEST_ID)} "
@@ -126,8 +131,8 @@ def image_checks(oldest: str, latest: str) -> tuple[tuple[str, str], ...]:
         ("unreadable_time", "has_observed AND (observed_at IS NULL OR NOT isfinite(observed_at))"),
         ("unreadable_time", "has_labelled AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
         ("time_before_1970", "observed_at < TIMESTAMP '1970-01-01' OR labelled_at < TIMESTAMP '1970-01-02'"),
-        ("time_in_future", f"observed_at > {latest} OR labelled_at > {latest}"),
-        ("older_than_retention", f"observed_at < {oldest}"),
+        ("time_in_future", f"labelled_at > {latest}"),
+        *(when if counts else ()),
     )  # fmt: skip
 
 

@@ -36,7 +36,8 @@ def stage_boxes(
     oldest, latest = times[0], times[1] + CLOCK_SKEW
     boxes = matching_of(model).boxes
     holds = batch.meaning.holds
-    checks = image_checks(_stamp(oldest), _stamp(latest))
+    counts = says_when(model, holds)
+    checks = image_checks(_stamp(oldest), _stamp(latest), counts=counts)
     checks += DETECTION_CHECKS if holds == "detections" else OBJECT_CHECKS if holds == "truth" else ()
     cases = "\n        ".join(f"WHEN {condition} THEN {quote_text(reason)}" for reason, condition in checks)
     forget_rejects(connection)
@@ -55,6 +56,8 @@ def stage_boxes(
     )  # fmt: skip
     with believing_values_only(connection):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS\n{rows}")
+    if not counts:
+        connection.execute(statement("box_times_unused", oldest=_stamp(oldest), latest=_stamp(latest)))
     (ambiguous,) = fetch_row(
         connection, "SELECT count(*) FROM staged WHERE observed_other IS NOT NULL AND reason IS NULL"
     )
@@ -62,6 +65,12 @@ def stage_boxes(
         take_rejects(connection, batch.rejects)
     connection.execute(statement("box_sizes"), {"model_id": model_id})
     return int(ambiguous)
+
+
+def says_when(model: Model, holds: str) -> bool:
+    """Whether anything hangs on when such a table says that an image was taken: not beside a table of images on what truth
+    says, which is often the date of an export."""
+    return holds != "truth" or all(own.holds != "images" for own in model.source)
 
 
 def review_boxes(

@@ -27,6 +27,10 @@ FROM (
     )
 );
 
+-- name: box_times_unused
+-- times of images that truth says beside a table of images: none that is not taken
+UPDATE staged SET observed_at = NULL, observed_other = NULL WHERE observed_at < /*oldest*/ OR observed_at > /*latest*/;
+
 -- name: box_sizes
 -- width and height of the images of `staged`, as far as they are known
 CREATE OR REPLACE TEMP TABLE box_sizes AS

@@ -137,6 +137,25 @@ def test_coco_files_of_one_folder_are_told_apart(tmp_path: Path) -> None:
     demand_fine(found, tmp_path)
 
 
+@pytest.mark.parametrize("names", [("file_name", "id"), ("id", "file_name")])
+def test_images_with_a_name_and_a_number_are_named_as_boxes_name_them(names: tuple[str, str], tmp_path: Path) -> None:
+    """As a data frame of the `images` of a COCO document has both."""
+    truth, classes = objects(), {name: at + 1 for at, name in enumerate(CLASSES)}
+    base = tmp_path / "coco"
+    base.mkdir()
+    (base / "annotations.json").write_text(json.dumps(coco(truth, classes)), "utf-8")
+    (base / "results.json").write_text(json.dumps(results(detections(truth), truth, classes)), "utf-8")
+    write_csv(base / "images.csv", [
+        {**{name: (f"val_{row['image_id']}.jpg" if name == "file_name" else at + 1) for name in names},
+         "width": row["width"], "height": row["height"], "taken": row["observed_at"]}
+        for at, row in enumerate(images_of(truth))
+    ])  # fmt: skip
+    found, model = draft(base, tmp_path)
+    assert sources(model)["images"]["image_id"] == "id"
+    assert "image_id" not in sources(model)["truth"]
+    demand_fine(found, tmp_path)
+
+
 def test_numbers_of_classes_that_are_shifted_are_told_in_the_file_and_not_mended(tmp_path: Path) -> None:
     truth, names = objects(), {name: at + 1 for at, name in enumerate(CLASSES)}
     base = tmp_path / "coco"

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.cli.guess.boxes.draft import draft_boxes
 from tests.cli.guess.detectors import (
+    CLASSES,
     Row,
     cxcywh,
     demand_fine,
@@ -94,6 +95,16 @@ def times_of_detections(folder: Path, truth: list[Row], found: list[Row]) -> Non
         ])  # fmt: skip
 
 
+def dicts_of_torchvision(folder: Path, truth: list[Row], found: list[Row]) -> None:
+    """Exploded into a data frame, which has an index, and its lists as text."""
+    write_csv(folder / "images.csv", [{"": at, **row} for at, row in enumerate(images_of(truth))])
+    for name, rows in (("predictions", found), ("ground_truth", truth)):
+        write_csv(folder / f"{name}.csv", [
+            {"": at, "image_id": row["image"], "boxes": str(xyxy(row["corners"])), "labels": CLASSES.index(row["class"]),
+             **({"scores": row["score"]} if "score" in row else {})} for at, row in enumerate(rows)
+        ])  # fmt: skip
+
+
 TABLES: dict[str, Callable[[Path, list[Row], list[Row]], None]] = {
     each.__name__: each
     for each in (
@@ -103,6 +114,7 @@ TABLES: dict[str, Callable[[Path, list[Row], list[Row]], None]] = {
         lists_of_corners,
         shares_and_percent,
         times_of_detections,
+        dicts_of_torchvision,
     )
 }
 

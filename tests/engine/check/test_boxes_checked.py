@@ -12,7 +12,7 @@ import pytest
 
 from monitor.engine.check.check import CheckResult, check_config
 from tests.sources.boxes.detector import DATA, TAKEN, source
-from tests.worlds.store import write_parquet
+from tests.worlds.store import DAY, NOW, write_parquet
 
 ROWS = 400  # boxes, four an image
 Row = dict[str, Any]
@@ -258,6 +258,33 @@ def test_one_time_of_all_images_is_told(tmp_path: Path) -> None:
     assert "all 100 images tried were observed at 2026-03-10 10:00:00: is it when they were exported" in _told(
         _checked(tmp_path, world)
     )
+
+
+@pytest.mark.parametrize(("apart", "told"), [(1, True), (0, False)])
+def test_detections_of_one_image_at_several_times_are_told(apart: int, told: bool, tmp_path: Path) -> None:
+    """As where each row says when it was written."""
+    world = _world()
+    del world["images"]
+    world["detections"] = [
+        {**row, "observed_at": f"2026-03-10 {int(row['image_id'][4:7]) // 60:02d}:{int(row['image_id'][4:7]) % 60:02d}:"
+                               f"{apart * place % 60:02d}"}
+        for place, row in enumerate(world["detections"])
+    ]  # fmt: skip
+    assert ("would be set aside as conflicting_time" in _told(_checked(tmp_path, world))) is told
+
+
+@pytest.mark.parametrize("holds", ["images", "detections", "truth"])
+def test_images_too_old_for_retention_are_told_by_what_says_when_they_were_taken(holds: str, tmp_path: Path) -> None:
+    world = _world()
+    times = {row["image_id"]: row["observed_at"] for row in world["images"]}
+    if holds != "images":
+        del world["images"]
+        world[holds] = [{**row, "observed_at": times[row["image_id"]]} for row in world[holds]]
+    _checked(tmp_path, world)
+    found, later = (check_config(tmp_path / "calwatch.toml", NOW + days * DAY) for days in (0, 200))
+    assert "older than retention" not in "\n".join(found.notes)
+    (said,) = [note for note in later.notes if "are older than retention (90d)" in note]
+    assert f'source "{holds}": {len(world[holds])} of the' in said
 
 
 def test_a_detector_without_truth_is_told(tmp_path: Path) -> None:

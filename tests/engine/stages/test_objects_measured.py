@@ -252,6 +252,43 @@ def test_images_without_a_detection_under_several_calibrators_are_all_counted(tm
     assert _own(measured(detector)["", "all"], "truths", "labelled_images") == (6, 6)
 
 
+@pytest.mark.parametrize(("blank_at", "recall"), [("10:20", 1.0), ("10:40", 0.5), ("09:00", 1.0)])
+def test_of_images_that_say_their_version_it_is_the_calibrator_before_them_of_that_version(
+    blank_at: str, recall: float, tmp_path: Path
+) -> None:
+    detector = _detector(tmp_path)
+    times = {"a": "10:00", "b": "10:30", "c": "10:10", "d": "10:35", "e": blank_at}
+    _send(
+        detector,
+        images=[
+            an_image(name, observed_at=f"2026-03-10 {at}:00", version="v2" if name in "cd" else "v1")
+            for name, at in times.items()
+        ],
+        detections=[
+            a_box(name, score=0.9, calibrator=calibrator)
+            for name, calibrator in {"a": "old", "b": "new", "c": "new", "d": "old"}.items()
+        ],
+        truth=[a_box(name) for name in times],
+    )
+    found = measured(detector, replace(USED, calibrator="new"))
+    assert _own(found["v1", "all"], "threshold_recall", "fp_per_image") == (recall, 0)
+    assert _own(found["v1", "all"], "truths", "labelled_images") == (3, 3)
+    assert _own(found["v2", "all"], "threshold_recall", "labelled_images") == (1, 2)
+
+
+def test_labelled_images_of_slices_that_are_no_longer_told_apart_are_all_counted(tmp_path: Path) -> None:
+    detector = _detector(tmp_path)
+    _send(
+        detector,
+        images=[an_image(name, camera=f"c{place}") for place, name in enumerate("abcd")],
+        detections=[a_box(name, score=0.9) for name in "ab"] + [a_box("b", score=0.8, x=60)],
+        truth=[a_box(name) for name in "abcd"],
+    )
+    assert _own(measured(detector)["", "camera=c1"], *FOUND) == (1, 0.5, 1, 1, 1)
+    detector.settings = "min_samples = 1"
+    assert _own(measured(detector)["", "all"], *FOUND) == (0.5, 2 / 3, 0.25, 4, 4)
+
+
 def test_a_slice_with_a_calibrator_of_its_own_is_blind_at_its_own_threshold(tmp_path: Path) -> None:
     detector = _detector(tmp_path)
     _send(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources.boxes.detector import Detector, Row, a_box, an_image
+from tests.sources.boxes.detector import TAKEN, Detector, Row, a_box, an_image
 from tests.worlds.store import HOUR, NOW
 
 DAY = 24 * HOUR
@@ -117,3 +117,28 @@ def test_truth_that_its_file_no_longer_says_is_not_replaced_by_an_older_one(tmp_
     detector.send("truth", _here("2026-03-10 11:45:00"))
     detector.pull(NOW + 4 * HOUR)
     assert detector.outcomes() == HERE
+
+
+@pytest.mark.parametrize("first", ["images", "truth"])
+@pytest.mark.parametrize("said", ["2013-11-15 11:55:43", "2026-03-10 10:30:00", "2031-01-01"])
+def test_beside_a_table_of_images_nothing_hangs_on_when_truth_says_they_were_taken(
+    said: str, first: str, tmp_path: Path
+) -> None:
+    """As of COCO, whose date_captured may be of years before, of an export, or in another zone."""
+    detector = Detector(tmp_path)
+    rows = {"images": [an_image("a")], "truth": [a_box("a", observed_at=said), a_box("a", x=60, observed_at=said)]}
+    detector.send("detections", a_box("a", score=0.9))
+    for holds in sorted(rows, key=lambda holds: holds != first):
+        detector.send(holds, *rows[holds])
+        detector.pull()
+    assert (detector.outcomes(), detector.aside()) == ({"a#cat#0": 1}, {})
+    assert detector.one("SELECT count(*), count(score) FROM objects") == (2, 1)
+    assert detector.one("SELECT observed_at::VARCHAR FROM samples") == TAKEN
+
+
+@pytest.mark.parametrize(("said", "reason"), [("2013-11-15", "older_than_retention"), ("2031-01-01", "time_in_future")])
+def test_without_one_truth_of_another_age_is_set_aside(said: str, reason: str, tmp_path: Path) -> None:
+    detector = Detector(tmp_path, holds=("detections", "truth"))
+    detector.send("truth", a_box("a", observed_at=said))
+    detector.pull()
+    assert detector.aside() == {reason: 1}

@@ -49,6 +49,14 @@ class BoxColumns:
             roles.assign_role(name, column, "")
         return roles
 
+    def list_names(self) -> list[Column]:
+        """The columns that may name images as well, by their names."""
+        words, held = BOXES["image_id"], self.columns["image_id"]
+        return [
+            each for each in self.table.columns
+            if each is not held and _fits(each, "image_id") and any(word in (_plain(each), each.last) for word in words)
+        ]  # fmt: skip
+
     def list_guesses(self, layout: BoxLayout | None) -> list[Guess]:
         """Canonical name, own name, reason; four columns of a box as ``layout`` says."""
         known = COLUMNS_OF[self.holds or "images"]

@@ -24,6 +24,7 @@ _ORDER = ("images", "detections", "truth")
 _SLICES, _FEWEST, _MOST_CLASSES = 3, 2, 20
 _ZONELESS = re.compile(r"\d{4}[-/]\d\d?[-/]\d\d?([ T]\d\d?:\d\d(:\d\d(\.\d+)?)?)?")
 _PREDICTED = re.compile(r"(predict|detect|inference|runs?$|exp\d*$|vorhersage)", re.IGNORECASE)
+_MET = 0.5  # share of images that one side has of the other, above which they are named alike
 _ABOVE = 4  # folders above files, that may say what these are
 _PLAIN = {"data", "samples", "input", "export", "test", "labels", "boxes", "dataset", "annotations"}
 _HOW = {
@@ -156,21 +157,46 @@ def _share_images(one: BoxPart, other: BoxPart) -> bool:
 
 
 def _settle_images(plan: _Plan, tried: Tried) -> None:
-    """Of formats that name an image in several ways the name that the other side knows it by."""
+    """Of tables and formats that name an image in several ways the name that the other sides know it by."""
+    tried = _settle_table(plan, tried)
     ids = {part.holds: list(tried.trials[name].ids) for name, part in _named(plan) if name in tried.trials}
     known = ids.get("images") or ids.get("detections") or []
     for name, part in _named(plan):
         mine = list(tried.trials[name].ids) if name in tried.trials else []
         other = known if part.holds != "detections" else ids.get("truth", [])
-        if part.format not in KEYS or part.image_key is not None or not other or share_known(mine, other) > 0.5:
+        if part.format not in KEYS or part.image_key is not None or not other or share_known(mine, other) > _MET:
             continue
         for key in KEYS[part.format]:
             part.image_key = key
             again = try_sources(_write(plan, tried, None), plan.directory).trials[name].ids
-            if (share := share_known(list(again), other)) > 0.5:
+            if (share := share_known(list(again), other)) > _MET:
                 part.why["image_id"] = f"so {100 * share:.0f} % of its images are those of the other files"
                 break
             part.image_key = None
+
+
+def _settle_table(plan: _Plan, tried: Tried) -> Tried:
+    """Of a table of images with several columns that may name them the one that most boxes speak of."""
+    images = plan.part("images")
+    if images is None or images.read is None or "images" not in tried.trials:
+        return tried
+    first, best = images.read.columns["image_id"], _share_listed(tried)
+    for column in images.read.list_names() if best <= _MET else ():
+        before, images.read.columns["image_id"] = images.read.columns["image_id"], column
+        again = try_sources(_write(plan, tried, None), plan.directory)
+        if (share := _share_listed(again)) > max(best, _MET):
+            best, tried = share, again
+            images.why["image_id"] = f'{100 * share:.0f} % of images with boxes are named so, and not by "{first.name}"'
+        else:
+            images.read.columns["image_id"] = before
+    return tried
+
+
+def _share_listed(tried: Tried) -> float:
+    """Share of the images of boxes that the table of images lists; of detections and truth that which is lower."""
+    listed = list(tried.trials["images"].ids)
+    sides = [list(trial.ids) for trial in tried.trials.values() if trial.holds != "images" and trial.ids]
+    return min((share_known(ids, listed) for ids in sides), default=1.0)
 
 
 def _settle_layouts(plan: _Plan, tried: Tried) -> None:
@@ -244,10 +270,8 @@ def _source(name: str, part: BoxPart, directory: Path | None, todo: list[tuple[s
         if score is not None and score.share(0, 1.00001) < 0.99:
             settings.append(Guess("score_unit", "percent", f'"{score.name}" goes up to {max(score.known):g}'))
         columns += part.read.list_guesses(part.layout)
-        columns = [
-            replace(each, why=part.why["box"]) if each.key in ("x", "x1", "cx") and "box" in part.why else each
-            for each in columns
-        ]
+        whys = {**dict.fromkeys(("x", "x1", "cx"), part.why.get("box")), "image_id": part.why.get("image_id")}
+        columns = [replace(each, why=whys.get(each.key) or each.why) for each in columns]
         columns += [Guess(name, column.name, why) for name, column, why in _own_slices(part)]
     mapped = [each for each in columns if each.key != each.value]
     return Part(part.holds, settings, mapped, [each.key for each in columns if each.key == each.value])
