@@ -189,7 +189,7 @@ def test_after_an_upgrade_groups_start_afresh_told_once_and_others_keep_their_ev
         (other,) = world.rows(f"SELECT state FROM {table} WHERE version = 'v1' LIMIT 1")
         world.connection.execute(f"UPDATE {table} SET state = $1 WHERE version = 'v2'", list(other))
     world.connection.execute("ALTER TABLE models DROP COLUMN evidence_afresh")
-    world.connection.execute("DELETE FROM migrations WHERE name LIKE '0023%'")
+    world.connection.execute("DELETE FROM migrations WHERE name LIKE '0024%'")
     reopen(world)
     with capture_logs() as told:
         weighed(world, rules(ODDS), hour(31))
@@ -204,7 +204,7 @@ def test_an_upgrade_without_groups_leaves_everything_and_tells_nothing(world: Wo
     for rowid, state in world.rows("SELECT rowid, state FROM evidence_streams"):
         world.connection.execute("UPDATE evidence_streams SET state = $1 WHERE rowid = $2", [old_bytes(state), rowid])
     world.connection.execute("ALTER TABLE models DROP COLUMN evidence_afresh")
-    world.connection.execute("DELETE FROM migrations WHERE name LIKE '0023%'")
+    world.connection.execute("DELETE FROM migrations WHERE name LIKE '0024%'")
     world.connection.execute("DELETE FROM evidence_checkpoints")
     reopen(world)
     with capture_logs() as told:
