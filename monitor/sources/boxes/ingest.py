@@ -7,6 +7,7 @@ The steps hand each other temporary tables:
     file_numbers    the batch's files → their numbers
     box_every       what each file says of a detection, or of an image's truth
     box_changed     what of it is new, or other than what is known
+    held_images     images whose time is not known: of their truth all is held that others said
     box_gone        what files that were written anew no longer say
 """
 
@@ -196,6 +197,7 @@ def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime) -
     _say_images(store, "truth", now)
     own: dict[str, object] = {"model_id": store.model_id, "now": make_naive(now)}
     own["horizon"] = store.model.label_horizon.total_seconds()
+    own["listed"] = any(each.holds == "images" for each in store.model.source)
     run_script(store.connection, "box_truth_said", own)
     rows = store.execute(statement("box_truth_counts")).fetchall()
     counts = {file: (0, labelled, known, corrected) for file, _, labelled, known, corrected, _ in rows}
@@ -203,6 +205,7 @@ def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime) -
     for file, images, _, _, _, other in rows:
         if other > TOLD_SHARE * images:
             pulled.problems.append(Problem(file, "replaced_truth", _other_truth(file, other, images)))
+    run_script(store.connection, "held_put", own)
     run_script(store.connection, "box_truth_replace", own)
     for file, images in store.execute(statement("box_truth_undated"), {"model_id": store.model_id}).fetchall():
         pulled.problems.append(Problem(file, "replaced_truth", _undated_truth(file, images)))
@@ -238,9 +241,11 @@ def _settle_gone(store: ModelStore, batch: Batch, holds: str, numbers: Mapping[s
     own = {"model_id": store.model_id, "files": [numbers[file] for file in batch.reread if file in numbers]}
     store.execute(statement(find), own)
     gone: dict[int, int] = dict(store.execute("SELECT file_id, count(*) FROM box_gone GROUP BY file_id").fetchall())
+    remove = batch.meaning.withdrawn == "remove"
+    if holds == "truth":
+        store.execute(statement("held_withdrawn" if remove else "held_kept"), own)
     if not gone:
         return []
-    remove = batch.meaning.withdrawn == "remove"
     if remove:
         store.execute("INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_gone", {
             "model_id": store.model_id})  # fmt: skip

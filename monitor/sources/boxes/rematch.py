@@ -14,7 +14,7 @@ from monitor.model.problems import Problem
 from monitor.sources.batch import Source
 from monitor.sources.boxes.settings import matching_of
 from monitor.sources.boxes.slicing import detection_key, image_key, object_key
-from monitor.sources.boxes.waiting import set_aside_unfit, settle_waiting
+from monitor.sources.boxes.waiting import bring_held_back, set_aside_unfit, settle_waiting
 from monitor.sources.formats.boxes.categories import name_classes
 from monitor.sources.pulled import Pulled
 from monitor.statistics.arrays import Floats
@@ -93,7 +93,7 @@ def _match_lot(
         "sized": SIZE in model.slices,
     }  # fmt: skip
     store.execute(statement("match_lot"), chosen)
-    if set_aside_unfit(store, first["detections"], found, now):
+    while bring_held_back(store) or set_aside_unfit(store, first["detections"], found, now):
         store.execute(statement("match_lot"), chosen)
     name_classes(store.connection, store.model_id)
     run_script(store.connection, "match_detections", own)
