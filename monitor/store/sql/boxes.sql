@@ -178,9 +178,12 @@ FROM (
 
 -- earlier releases took such ids as they are: what they stored follows, unless it could be a rank that another file gave
 CREATE OR REPLACE TEMP TABLE box_renamed AS
-SELECT d.rowid AS row_key, d.image_id, d.detection AS before, e.detection
+SELECT d.rowid AS row_key, d.image_id, d.detection AS before, e.detection, m.observed_at,
+       CASE WHEN contains(d.image_id, '#') OR contains(d.image_id, '%23') OR contains(d.image_id, '%25')
+            THEN replace(replace(d.image_id, '%', '%25'), '#', '%23') ELSE d.image_id END || '#' AS image
 FROM detections AS d
 JOIN (FROM box_every WHERE detection <> detection_id) AS e ON e.image_id = d.image_id AND e.detection_id = d.detection
+LEFT JOIN images_matched AS m ON m.model_id = d.model_id AND m.image_id = d.image_id
 WHERE d.model_id = $model_id
   AND (d.class <> regexp_replace(d.detection, '#[0-9]+$', '')
        OR (d.file_id = e.file_id AND (d.class, d.x1, d.y1, d.x2, d.y2) = (e.class, e.x1, e.y1, e.x2, e.y2)))
@@ -194,10 +197,10 @@ UPDATE placements SET detection = r.detection
 FROM box_renamed AS r
 WHERE placements.model_id = $model_id AND placements.image_id = r.image_id AND placements.detection = r.before;
 
-UPDATE samples SET sample_id = left(samples.sample_id, length(samples.sample_id) - length(r.before)) || r.detection
+UPDATE samples SET sample_id = r.image || r.detection
 FROM box_renamed AS r
-WHERE samples.model_id = $model_id AND samples.group_id = r.image_id AND ends_with(samples.sample_id, '#' || r.before)
-  AND samples.observed_at IN (SELECT observed_at FROM images_matched AS m WHERE m.model_id = $model_id AND m.image_id = r.image_id);
+WHERE samples.model_id = $model_id AND samples.observed_at = r.observed_at AND samples.group_id = r.image_id
+  AND samples.sample_id = r.image || r.before;
 
 CREATE OR REPLACE TEMP TABLE box_changed AS
 SELECT n.* EXCLUDE (detection_id), o.row_key
