@@ -173,11 +173,11 @@ def test_before_any_detection_the_threshold_is_that_of_the_first_one(tmp_path: P
     assert _threshold(store, "early") == ("", 0.5)
 
 
-def test_where_nothing_was_ever_detected_no_threshold_is_in_charge(tmp_path: Path) -> None:
+def test_where_no_detection_ever_came_nothing_is_listed_as_missed(tmp_path: Path) -> None:
     detector = Detector(tmp_path)
     detector.send("images", an_image())
     detector.send("truth", a_box())
     detector.pull()
     store = ModelStore.load(detector.connection, detector.model, NOW)
     list_objects(store, [USED])
-    assert _threshold(store, "a") == ("", None)
+    assert (_listed(store, MISSED), _listed(store, INVENTED)) == ([], [])

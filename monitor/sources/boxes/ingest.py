@@ -51,6 +51,8 @@ def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: 
     found = review_boxes(connection, batch, load_facts(connection, store.model_id, source), numbers, now)
     if found.refused:
         if batch.files == 1:
+            if holds == "detections":
+                _note_refused(store, numbers, now)
             raise RefusedError(next(iter(found.refused)), found)
         demand_none_refused(batch, found.refused)
     with store.transaction():
@@ -60,6 +62,9 @@ def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: 
         if holds != "truth":
             store.execute(statement("box_times_conflicting"), {"model_id": store.model_id, "said_by": SAID_BY[holds]})
         counts = _TAKE[holds](store, source, pulled, now)
+        if holds == "detections":
+            own = {"model_id": store.model_id, "files": list(numbers.values()), "now": make_naive(now)}
+            run_script(connection, "refused_settled", own)
         keep_records(connection, batch)
         quarantine_rows(store, source, now, pulled, by_file=batch.part is not None)
         if batch.reread:
@@ -89,6 +94,15 @@ def _stage(store: ModelStore, batch: Batch, now: datetime) -> int:
         if not blames_the_file(error):
             raise
         raise SourceError(str(error).splitlines()[0]) from error
+
+
+def _note_refused(store: ModelStore, numbers: Mapping[str, int], now: datetime) -> None:
+    """Note the images of a file of which nothing is taken: that they have no detection is not known."""
+    (number,) = numbers.values()
+    with store.transaction():
+        run_script(
+            store.connection, "refused_whole", {"model_id": store.model_id, "file_id": number, "now": make_naive(now)}
+        )
 
 
 def _over_edge(count: int) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from monitor.model import SeenObject, Slice, ThresholdInUse
 from monitor.store.connection import delete_rows, fetch_dicts, load_table, make_aware
 from monitor.store.model_store import ModelStore
+from monitor.store.seen.objects import knows_objects
 from monitor.store.sql import statement
 
 LISTED = 1_000  # of each model and kind
@@ -21,6 +22,10 @@ def list_objects(store: ModelStore, thresholds: Sequence[ThresholdInUse]) -> Non
     called inside a transaction."""
     model = store.model
     if not (model.is_of_boxes and model.counts_missed):
+        return
+    if not knows_objects(store):
+        for table in (MISSED, INVENTED):
+            delete_rows(store.connection, table, {"model": model.name})
         return
     decided = {
         (each.calibrator, each.class_name): each.threshold

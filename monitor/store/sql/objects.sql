@@ -25,6 +25,8 @@ SELECT i.image_id, i.number AS image, i.observed_at, i.version, i.width, i.heigh
        i.image_id IN (SELECT group_id FROM fresh) AS predicted
 FROM match_images AS i
 LEFT JOIN match_cuts AS k ON k.image_id = i.image_id
+-- of detections that were refused nobody knows what they found
+ANTI JOIN (FROM images_refused WHERE model_id = $model_id) AS x ON x.image_id = i.image_id
 WHERE i.is_known AND i.is_reviewed;
 
 CREATE OR REPLACE TEMP TABLE match_objects AS
@@ -107,7 +109,7 @@ JOIN detections AS d ON d.rowid = f.row_key
 JOIN match_images AS i USING (image_id)
 LEFT JOIN match_scored AS s ON s.row_key = f.row_key
 LEFT JOIN match_streams AS t ON t.image_id = d.image_id
-WHERE m.is_reviewed AND NOT (f.ignored AND f.found_half IS NULL AND f.overlap IS NULL)
+WHERE m.is_reviewed AND d.image_id IN (SELECT image_id FROM match_labelled) AND NOT (f.ignored AND f.found_half IS NULL AND f.overlap IS NULL)
   AND coalesce(s.stream_id, t.stream_id) IS NOT NULL
 ORDER BY i.observed_at, d.image_id;
 

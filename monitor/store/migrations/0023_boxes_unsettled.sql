@@ -1,5 +1,5 @@
 -- Truth of images whose time nobody has said yet, which other truth stands in front of: should that turn out to have come later
--- than label_horizon, the newest of these that did not counts.
+-- than label_horizon, the newest of these that did not counts. And images that are not known to be without detections.
 
 CREATE TABLE held_truths (              -- a row an object; one without a class where nothing is in the image
     model_id    USMALLINT NOT NULL,
@@ -21,4 +21,11 @@ CREATE TABLE held_truths (              -- a row an object; one without a class 
     listed      BOOLEAN,
     crowd       BOOLEAN,
     row         BIGINT
+);
+
+CREATE TABLE images_refused (           -- whose detections stand in a file of which nothing was taken: what is on them is unknown
+    model_id    USMALLINT NOT NULL,
+    image_id    VARCHAR   NOT NULL,
+    file_id     INTEGER   NOT NULL,
+    arrived_at  TIMESTAMP NOT NULL
 );

@@ -1,4 +1,4 @@
--- Truth that is held, because the image's time is not known and other truth stands in front of it: which of them came within
+-- What is not settled of boxes. Truth that is held, because the image's time is not known and other truth stands in front of it: which of them came within
 -- label_horizon shows later.
 
 -- name: held_put
@@ -82,3 +82,46 @@ WHERE model_id = $model_id AND list_contains($files, file_id)
 UPDATE held_truths SET file_id = NULL
 WHERE model_id = $model_id AND list_contains($files, file_id)
   AND (image_id, file_id) NOT IN (SELECT (image_id, file_id) FROM box_every);
+
+-- name: refused_whole
+-- images that have detections in a file of which nothing is taken: nobody knows what was found on them
+CREATE OR REPLACE TEMP TABLE box_refused AS SELECT DISTINCT image_id FROM staged WHERE image_id IS NOT NULL;
+
+INSERT INTO images_touched
+SELECT $model_id, image_id
+FROM (
+    (SELECT image_id FROM box_refused EXCEPT SELECT image_id FROM images_refused WHERE model_id = $model_id AND file_id = $file_id)
+    UNION
+    (SELECT image_id FROM images_refused WHERE model_id = $model_id AND file_id = $file_id EXCEPT SELECT image_id FROM box_refused)
+);
+
+DELETE FROM images_refused WHERE model_id = $model_id AND file_id = $file_id;
+
+INSERT INTO images_refused SELECT $model_id, image_id, $file_id, $now FROM box_refused;
+
+-- name: refused_settled
+-- after a batch is taken: what its files say counts, and so do detections that came from elsewhere; of images whose every row
+-- was set aside, and of which no file has a detection, it stays unknown
+CREATE OR REPLACE TEMP TABLE box_refused AS
+SELECT DISTINCT image_id, number_of_file(position, file) AS file_id
+FROM staged
+WHERE image_id IS NOT NULL
+  AND image_id NOT IN (SELECT image_id FROM detections WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM staged));
+
+CREATE OR REPLACE TEMP TABLE box_settled AS
+SELECT rowid AS row_key, image_id
+FROM images_refused
+WHERE model_id = $model_id AND (image_id, file_id) NOT IN (SELECT (image_id, file_id) FROM box_refused)
+  AND (list_contains($files, file_id) OR image_id IN (SELECT image_id FROM box_every));
+
+INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_settled;
+
+DELETE FROM images_refused WHERE rowid IN (SELECT row_key FROM box_settled);
+
+INSERT INTO images_touched
+SELECT DISTINCT $model_id, image_id FROM box_refused
+WHERE (image_id, file_id) NOT IN (SELECT (image_id, file_id) FROM images_refused WHERE model_id = $model_id);
+
+INSERT INTO images_refused
+SELECT $model_id, image_id, file_id, $now FROM box_refused
+WHERE (image_id, file_id) NOT IN (SELECT (image_id, file_id) FROM images_refused WHERE model_id = $model_id);
