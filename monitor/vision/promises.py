@@ -165,12 +165,8 @@ def _detections_missing(target: float, attempt: Attempt, confidence: float) -> t
     def place_passing(times: float) -> int | None:
         """Where the walk would begin with so many times as many, if it would pass there."""
         n, known = times * share * shown, times * (1 - share) * shown
-        expected = (
-            (precision * known + _BELIEF * believed) / (known + _BELIEF + _FAILED) if before.groups else believed
-        )
-        as_expected = replace(
-            counts, tp=precision * n, fp=(1 - precision) * n, score=expected * n, touched=touched * n
-        )
+        expected = (precision * known + _BELIEF * believed) / (known + _BELIEF + _FAILED) if before.groups else believed
+        as_expected = replace(counts, tp=precision * n, fp=(1 - precision) * n, score=expected * n, touched=touched * n)
         sureness = foresee_passing(as_expected, target, confidence)
         start = int(np.argmax(sureness))
         if not attempt.tried and sureness[start] < ndtri(_WORTH_A_TRY):

@@ -133,7 +133,9 @@ def test_false_positives_per_image_are_drawn_against_what_the_policy_promises_of
     (panel,) = (each for each in COMMITTED[name]["panels"] if each["title"] == "False positives per image")
     asked = {target["legendFormat"]: target["expr"] for target in panel["targets"]}
     assert "calwatch_live_fp_per_image{" in asked["per image"]
-    found = re.fullmatch(r'max\(calwatch_threshold_promised\{model="\$model", policy=~"(.+)"\}\)', asked["promised at most"])
+    found = re.fullmatch(
+        r'max\(calwatch_threshold_promised\{model="\$model", policy=~"(.+)"\}\)', asked["promised at most"]
+    )
     assert found is not None
     policies = ["fp_per_image<=0.1", "precision>=0.95", "recall>=0.9", "accuracy>=0.9"]
     assert [policy for policy in policies if re.fullmatch(found[1], policy)] == ["fp_per_image<=0.1"]

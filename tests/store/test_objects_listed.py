@@ -129,7 +129,9 @@ def test_no_more_are_listed_than_may_be_where_no_threshold_is_in_use(tmp_path: P
 
 
 def _threshold(store: ModelStore, image: str) -> tuple[str, float | None]:
-    row = store.connection.execute(f"SELECT version, threshold FROM missed_objects WHERE image_id = '{image}'").fetchone()
+    row = store.connection.execute(
+        f"SELECT version, threshold FROM missed_objects WHERE image_id = '{image}'"
+    ).fetchone()
     assert row is not None
     return row[0], row[1]
 

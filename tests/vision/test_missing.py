@@ -14,7 +14,9 @@ CONFIDENCE = 0.95
 LARGEST = 60_000  # images of a draw
 
 
-def _missing(text: str, earlier: LabelledBoxes, later: LabelledBoxes, *, try_anyway: bool = False) -> tuple[int | None, float]:
+def _missing(
+    text: str, earlier: LabelledBoxes, later: LabelledBoxes, *, try_anyway: bool = False
+) -> tuple[int | None, float]:
     """What is missing, and how many times as much that makes of what was shown from the threshold on."""
     policy = parse_policy(text)
     attempt = attempt_promise(policy, earlier, later, CONFIDENCE, try_anyway=try_anyway)
@@ -62,7 +64,9 @@ def test_a_class_that_was_not_tried_is_not_told_that_a_handful_is_enough() -> No
         right = (rng.random(400) < 0.93).astype(int)
         scores = rng.uniform(0.3, 0.99, 400)
         boxes = alone(right.tolist())
-        boxes = LabelledBoxes(boxes.images, boxes.image, boxes.category, scores, boxes.sweep, boxes.images, boxes.category)
+        boxes = LabelledBoxes(
+            boxes.images, boxes.image, boxes.category, scores, boxes.sweep, boxes.images, boxes.category
+        )
         parts = split_images(boxes)
         if attempt_promise(parse_policy("precision>=0.95"), *parts, CONFIDENCE, try_anyway=False).tried:
             continue
@@ -84,7 +88,9 @@ def test_of_those_that_were_all_right_so_many_more_that_are_too_make_the_promise
 
 
 def test_the_more_was_seen_that_was_right_the_less_is_missing() -> None:
-    told = [_missing("precision>=0.95", alone([1] * seen, first=1000), alone([1] * seen))[0] for seen in (20, 30, 40, 50)]
+    told = [
+        _missing("precision>=0.95", alone([1] * seen, first=1000), alone([1] * seen))[0] for seen in (20, 30, 40, 50)
+    ]
     known = [each for each in told if each is not None]
     assert len(known) == 4
     assert known == sorted(known, reverse=True)
@@ -113,9 +119,13 @@ def test_boxes_of_one_image_weigh_less_and_more_are_missing() -> None:
         rng = np.random.default_rng(3)
         made = []
         for first in (0, 1000):
-            boxes = alone([1] * 50 if per_image == 1 else np.repeat(rng.random(10) < 0.99, 5).astype(int).tolist(), first=first)
+            boxes = alone(
+                [1] * 50 if per_image == 1 else np.repeat(rng.random(10) < 0.99, 5).astype(int).tolist(), first=first
+            )
             image = first + np.arange(50) // per_image
-            made.append(LabelledBoxes(np.unique(image), image, boxes.category, boxes.score, boxes.sweep, image, boxes.category))
+            made.append(
+                LabelledBoxes(np.unique(image), image, boxes.category, boxes.score, boxes.sweep, image, boxes.category)
+            )
         return made[0], made[1]
 
     single, several = (_missing("precision>=0.95", *parts(count))[0] for count in (1, 5))

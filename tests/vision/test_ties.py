@@ -72,7 +72,7 @@ def test_sides_that_are_no_decimals_are_left_as_they_are() -> None:
     rng = np.random.default_rng(5)
     boxes = np.sort(rng.uniform(0, 1, (COUNT, 2, 2)), axis=1).reshape(COUNT, 4)
     plain = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    whole = np.zeros((1, 4)) + [0, 0, 1, 1]
+    whole = np.array([[0.0, 0.0, 1.0, 1.0]])
     assert overlap_pairs(boxes, np.broadcast_to(whole, boxes.shape)) == pytest.approx(plain, rel=1e-12)
 
 

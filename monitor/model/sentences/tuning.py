@@ -91,7 +91,7 @@ def _lacking(
     # a class of which too little is known is not hopeless, nor near
     unknown = (
         "" if least is None
-        else f"too little was seen, or too much of it was wrong, to say (it takes at least {least:,} on later images, all right)"
+        else f"too little was seen, or too much of it was wrong, to say (at least {least:,} on later images, all of them right)"
     )  # fmt: skip
     if not lacking:
         return f"{said}, and nothing seen gives hope of one" if least is None else f"{said}: {unknown}"

@@ -154,6 +154,9 @@ def _take_detections(store: ModelStore, source: str, pulled: Pulled, now: dateti
     pulled.duplicates += sum(known for _, _, known, _ in counts.values())
     pulled.changed_predictions += sum(changed for *_, changed in counts.values())
     (pulled.clipped,) = fetch_row(store.connection, "SELECT count(*) FROM box_changed WHERE clipped")
+    images, example, versions = store.fetch_row(statement("box_versions_replaced"))
+    if images:
+        pulled.problems.append(Problem(source, "several_versions", _replaced_versions(images, example, versions)))
     run_script(store.connection, "box_detections_replace", own)
     _tell_versions(store, source, pulled)
     return counts
@@ -181,6 +184,14 @@ def _mixed_versions(images: int, example: str, versions: Sequence[str]) -> str:
         f"({first_few(versions)}): they are matched as if of one detector, where one of them alone finds an object, and what "
         "the others find of it counts as wrong. Give each version a model of its own in calwatch, with a source that holds its "
         "files alone"
+    )
+
+
+def _replaced_versions(images: int, example: str, versions: Sequence[str]) -> str:
+    return (
+        f"of {quantity(images, 'image')} (such as {example}) detections of version {versions[1]} took the place of those of "
+        f"version {versions[0]}, which have the same class and rank, or detection_id: these count no more. Where both "
+        "detectors run, give each version a model of its own in calwatch, with a source that holds its files alone"
     )
 
 

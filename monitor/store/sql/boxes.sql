@@ -226,6 +226,13 @@ ORDER BY position;
 
 INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_changed;
 
+-- name: box_versions_replaced
+-- of what is about to be replaced: images whose detections of one version those of another, of another file, take the place of
+SELECT count(DISTINCT n.image_id), min(n.image_id), arg_min([o.version, n.version], n.image_id)
+FROM box_changed AS n
+JOIN detections AS o ON o.rowid = n.row_key
+WHERE n.version <> o.version AND n.file_id IS DISTINCT FROM o.file_id;
+
 -- name: box_versions
 -- of the images in `box_changed`: how many have detections of several versions, and of how many the table of images says another
 -- version than their detections; an example of each, with the versions

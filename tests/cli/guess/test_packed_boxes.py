@@ -22,7 +22,9 @@ def pack(folder: Path, packing: str) -> None:
             with duckdb.connect() as connection:
                 connection.execute("CREATE TABLE t (line VARCHAR)")
                 connection.executemany("INSERT INTO t VALUES (?)", [[line] for line in text.splitlines()] or [[""]])
-                connection.execute(f"COPY t TO '{target}' (FORMAT csv, HEADER false, DELIM '\t', COMPRESSION zstd, QUOTE '')")
+                connection.execute(
+                    f"COPY t TO '{target}' (FORMAT csv, HEADER false, DELIM '\t', COMPRESSION zstd, QUOTE '')"
+                )
         path.unlink()
 
 
@@ -122,7 +124,9 @@ def test_what_is_no_box_is_none_when_packed_either(tmp_path: Path) -> None:
     base = tmp_path / "set"
     base.mkdir()
     for number in range(5):
-        (base / f"notes{number}.txt").write_text(f"shift {number} began at ten\nnothing happened at all today\n", "utf-8")
+        (base / f"notes{number}.txt").write_text(
+            f"shift {number} began at ten\nnothing happened at all today\n", "utf-8"
+        )
     write_csv(base / "detections.csv", [
         {"image": f"i{number}", "class": "cat", "score": 0.5, "x1": 1, "y1": 1, "x2": 9, "y2": 9} for number in range(60)
     ])  # fmt: skip

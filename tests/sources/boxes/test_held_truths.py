@@ -17,8 +17,8 @@ PLACES = {FIRST: 10, SECOND: 40, LATE: 70}
 RIGHT = {FIRST: (1, 0, 0), SECOND: (0, 1, 0), LATE: (0, 0, 1)}
 
 
-def _said(at: str, **more: object) -> Row:
-    return a_box(labelled_at=at, x=PLACES[at], **more)
+def _said(at: str, image: str = "a") -> Row:
+    return a_box(image, labelled_at=at, x=PLACES[at])
 
 
 def _detector(base: Path, **settings: object) -> Detector:
@@ -33,7 +33,9 @@ def _right(detector: Detector) -> tuple[int | None, ...]:
 
 
 @pytest.mark.parametrize("places", list(itertools.permutations((FIRST, SECOND, LATE, "image"))))
-def test_whatever_comes_first_the_newest_truth_within_the_horizon_counts(places: tuple[str, ...], tmp_path: Path) -> None:
+def test_whatever_comes_first_the_newest_truth_within_the_horizon_counts(
+    places: tuple[str, ...], tmp_path: Path
+) -> None:
     for number, together in enumerate((False, True)):
         detector = _detector(tmp_path / str(number))
         for place in places:

@@ -27,7 +27,9 @@ def _images(camera: str) -> list[Row]:
 
 def _detector(base: Path, settings: str = 'slices = ["camera", "class"]', matching: str = "", **said: str) -> Detector:
     detector = Detector(base, settings=settings, matching=matching)
-    detector.send("images", *(_images("c1") if not said else [an_image(name) for name in ("a", "b", "blank")]), name="i")
+    detector.send(
+        "images", *(_images("c1") if not said else [an_image(name) for name in ("a", "b", "blank")]), name="i"
+    )
     detector.send("detections", a_box(score=0.9, **said), a_box("b", score=0.8, **said), name="d")
     detector.send("truth", a_box(), a_box("a", "dog", x=60), a_box("b"), a_box("blank", "dog"))
     detector.pull()

@@ -76,7 +76,9 @@ def test_images_that_the_refused_file_no_longer_has_are_known_again(detector: De
     assert _objects(detector) == 31
 
 
-def test_an_image_all_of_whose_rows_were_set_aside_is_unknown_and_one_with_a_good_row_is_not(detector: Detector) -> None:
+def test_an_image_all_of_whose_rows_were_set_aside_is_unknown_and_one_with_a_good_row_is_not(
+    detector: Detector,
+) -> None:
     bad = {"score": "high"}
     rows = [{**_good("i00"), **bad}, {**_good("i01"), **bad}, a_box("i01", score=0.5), _good("i02")]
     detector.send("detections", *rows, name="d")

@@ -28,7 +28,9 @@ def find_class_names(beside: Sequence[Path]) -> tuple[list[str], Path] | None:
 
 
 def _lists(folder: Path) -> Iterator[Path]:
-    held = [folder / (name + packed) for name in _LISTS for packed in ("", ".gz", ".zst")] + sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    held = [folder / (name + packed) for name in _LISTS for packed in ("", ".gz", ".zst")] + sorted(
+        [*folder.glob("*.yaml"), *folder.glob("*.yml")]
+    )
     yield from (path for path in held if path.is_file() and path.stat().st_size < _LARGEST)
 
 

@@ -138,8 +138,8 @@ def _special(files: Sequence[Path], ending: str, among: Sequence[Path], failed: 
         return
     step = max(1, len(own) // _TRIED)
     filled = _filled(own)
-    some = filled or own
-    kinds = [_kind_of(path, format_) for path in (some[::step] or some)[:_TRIED]]
+    looked_at = filled or own
+    kinds = [_kind_of(path, format_) for path in (looked_at[::step] or looked_at)[:_TRIED]]
     seen = [kind for kind in kinds if kind is not None]
     if not seen or len(seen) < len(kinds) / 2:
         return
