@@ -51,9 +51,14 @@ def rates(
         more=[_set("custom.lineStyle", {"fill": "dash", "dash": [4, 4]})],
     )
     for ask in promised:
-        dashed = [_set("custom.lineStyle", {"fill": "dash", "dash": [10, 6]})]
-        _draw(panel, ask.legend, color="green", width=2, fill=0, more=dashed)
+        draw_promise(panel, ask.legend)
     return panel
+
+
+def draw_promise(panel: timeseries.Panel, name: str) -> None:
+    """Draw the series of that name dashed in green."""
+    dashed = [_set("custom.lineStyle", {"fill": "dash", "dash": [10, 6]})]
+    _draw(panel, name, color="green", width=2, fill=0, more=dashed)
 
 
 def _set(name: str, value: object) -> dashboard.DynamicConfigValue:

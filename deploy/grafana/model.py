@@ -64,7 +64,7 @@ def model(setting: board.Setting) -> builders.Dashboard:
     for name in ("precision", "recall"):
         made.with_panel(thresholds.live(name, f"{_READING}, {dimensions.whole}", _OF))
     made.with_panel(thresholds.found(f"{_READING}, {dimensions.whole}"))
-    made.with_panel(thresholds.invented(f"{_READING}, {dimensions.whole}"))
+    made.with_panel(thresholds.invented(f"{_READING}, {dimensions.whole}", _OF))
     made.with_panel(thresholds.in_use(dimensions, f"{_OF}, {dimensions.chosen}"))
     made.with_row(builders.Row("Samples and labels"))
     _labels(made, setting)

@@ -45,7 +45,7 @@ def one_slice(setting: board.Setting) -> builders.Dashboard:
     for name in ("precision", "recall"):
         made.with_panel(thresholds.live(name, reading, _OF))
     made.with_panel(thresholds.found(reading))
-    made.with_panel(thresholds.invented(reading))
+    made.with_panel(thresholds.invented(reading, _OF))
     made.with_row(builders.Row("Samples and calibrator"))
     _samples(made, reading)
     made.with_panel(refits.calibrators(dimensions, f"{_OF}, {dimensions.chosen}"))

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import table, timeseries
 
-from deploy.grafana.calibration import rates
+from deploy.grafana.calibration import draw_promise, rates
 from deploy.grafana.panels import Ask, Column, lines, listing, runbook
 from deploy.grafana.slices import Dimensions
 
@@ -51,14 +51,20 @@ def found(reading: str, *, span: int = 12) -> timeseries.Panel:
     return panel.links([runbook("CalwatchPromiseBroken")])
 
 
-def invented(reading: str, *, span: int = 12) -> timeseries.Panel:
-    """False positives of a detector per labelled image."""
+def invented(reading: str, model: str, *, span: int = 12) -> timeseries.Panel:
+    """False positives of a detector per labelled image, against what the model's policy promises of them."""
     says = (
         "Detections of no object per labelled image, at the threshold in use, over all labelled images of the window, those "
-        "without a detection among them. Nothing here = no detector, or no table of images."
+        "without a detection among them. Green: the most that the policy promises. Nothing here = no detector, or no table of "
+        "images. No green line = the policy promises nothing of it."
     )
-    asks = [Ask(f"max(calwatch_live_fp_per_image{{{reading}}})", "per image")]
-    return lines("False positives per image", says, asks, unit="none", span=span, least=0)
+    asks = [
+        Ask(f"max(calwatch_live_fp_per_image{{{reading}}})", "per image"),
+        Ask(f'max(calwatch_threshold_promised{{{model}, policy=~"fp_per_image<=.*"}})', "promised at most"),
+    ]
+    panel = lines("False positives per image", says, asks, unit="none", span=span, least=0)
+    draw_promise(panel, "promised at most")
+    return panel.links([runbook("CalwatchPromiseBroken")])
 
 
 def in_use(dimensions: Dimensions, matchers: str) -> table.Panel:
@@ -72,6 +78,7 @@ def in_use(dimensions: Dimensions, matchers: str) -> table.Panel:
     lower, estimate = ', bound="lower"', ', bound="estimate"'
     columns = (
         Column("threshold", of("threshold"), decimals=3),
+        Column("NMS IoU", of("threshold_nms_iou"), decimals=2),
         Column("promise", of("threshold_promise_kept"), words=kept),
         Column("precision", of("threshold_precision", estimate), "percentunit", 1),
         Column("precision at least", of("threshold_precision", lower), "percentunit", 1),
@@ -82,6 +89,7 @@ def in_use(dimensions: Dimensions, matchers: str) -> table.Panel:
         "Decision thresholds in use: predict positive when the calibrated score is at least this. Precision and recall are "
         "those on samples later than the fit. Promise unknown = the policy promises nothing (cost, f1 …). "
         "Recall unknown = nobody knows the missed objects: detections without their truths. "
+        "NMS IoU = of a detector, the suppression that was tuned with it; unknown = production's alone. "
         '"cannot be kept": no threshold can; the page says how near the best comes: get more labels, or ask for less.'
     )
     found = listing("Thresholds in use", says, labels, columns, sort=labels[0], descending=False, height=7)

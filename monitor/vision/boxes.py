@@ -11,6 +11,7 @@ from monitor.statistics.arrays import Floats, Ints, ratio
 Layout = Literal["xyxy", "xywh", "cxcywh"]
 LAYOUTS: tuple[Layout, ...] = ("xyxy", "xywh", "cxcywh")
 SIZES = ("small", "medium", "large")
+_DECIMALS = 6  # of pixels that people and programs write
 
 
 def convert_boxes(boxes: ArrayLike, layout: Layout, sizes: ArrayLike | None = None) -> Floats:
@@ -56,11 +57,25 @@ def convert_boxes(boxes: ArrayLike, layout: Layout, sizes: ArrayLike | None = No
 def box_areas(boxes: Floats) -> Floats:
     """Return the area of each box, (n,), in square pixels.
 
+    Where a side is a decimal up to what adding it to a corner took off, it is that decimal: so areas are those of boxes that
+    were given as corner and size, to the last digit, as pycocotools has them, and an IoU of exactly ½ is decided alike.
+
     >>> box_areas(np.array([[0.0, 0.0, 4.0, 5.0]])).tolist()
     [20.0]
+    >>> bool(0.7 + 0.1 - 0.7 == 0.1), box_areas(np.array([[0.7, 0.0, 0.7 + 0.1, 1.0]])).tolist()
+    (False, [0.1])
     """
-    areas: Floats = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    areas: Floats = _sides(boxes[..., 0], boxes[..., 2]) * _sides(boxes[..., 1], boxes[..., 3])
     return areas
+
+
+def _sides(near: Floats, far: Floats) -> Floats:
+    side: Floats = far - near
+    plain = np.round(side, _DECIMALS)
+    # half a unit in the last place of the far edge, which is where rounding took place, and a little for that of the side
+    slack = np.spacing(np.maximum(np.abs(near), np.abs(far)))
+    sides: Floats = np.where(np.abs(plain - side) <= slack, plain, side)
+    return sides
 
 
 def overlap_pairs(one: Floats, other: Floats, crowd: NDArray[np.bool_] | None = None) -> Floats:

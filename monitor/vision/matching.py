@@ -45,7 +45,8 @@ def match_detections(
 ) -> Matches:
     """Match detections with truths of their image and class as COCO does, equal to pycocotools.
 
-    (Where an overlap is the IoU asked for to the last digit, and boxes came as widths with decimals, rounding decides in both.)
+    (Where an overlap is the IoU asked for to the last digit, and boxes have decimals, rounding decides, and decides alike:
+    about half of such pairs match.)
 
     ``iou`` is what a match needs at least, in (0, 1]: one number, or one per detection (n,) where classes differ. Of each
     image and class ``max_detections`` take part, those with the highest scores; None: all. Raises ValueError on other values.

@@ -53,8 +53,8 @@ class Shortfall:
     threshold: float | None  # where a promise is nearest, or what was not accepted
     detections: float  # of the later images, from that threshold on
     wrong: float
-    # more good detections (precision), objects (recall) or images (false positives per image), if all of them are good;
-    # None: what was seen leaves no hope, or the policy promises nothing
+    # more detections that are right as often as so far (precision), or objects (recall) or images (false positives per
+    # image), if all of them are good; None: what was seen leaves no hope or says too little, or the policy promises nothing
     missing: int | None
 
 

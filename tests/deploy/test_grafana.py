@@ -128,6 +128,28 @@ def test_a_live_rate_is_drawn_against_what_the_policy_promises_of_it(
     assert [policy for policy in [*policies, *others] if re.fullmatch(found[1], policy)] == policies
 
 
+@pytest.mark.parametrize("name", ["model", "slice"])
+def test_false_positives_per_image_are_drawn_against_what_the_policy_promises_of_them(name: str) -> None:
+    (panel,) = (each for each in COMMITTED[name]["panels"] if each["title"] == "False positives per image")
+    asked = {target["legendFormat"]: target["expr"] for target in panel["targets"]}
+    assert "calwatch_live_fp_per_image{" in asked["per image"]
+    found = re.fullmatch(
+        r'max\(calwatch_threshold_promised\{model="\$model", policy=~"(.+)"\}\)', asked["promised at most"]
+    )
+    assert found is not None
+    policies = ["fp_per_image<=0.1", "precision>=0.95", "recall>=0.9", "accuracy>=0.9"]
+    assert [policy for policy in policies if re.fullmatch(found[1], policy)] == ["fp_per_image<=0.1"]
+    (drawn,) = (each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["options"] == "promised at most")
+    assert any("dash" in str(each["value"]) for each in drawn["properties"])
+
+
+def test_the_table_of_thresholds_has_the_suppression_that_goes_with_each() -> None:
+    (panel,) = (each for each in COMMITTED["model"]["panels"] if each["title"] == "Thresholds in use")
+    asked = " ".join(target["expr"] for target in panel["targets"])
+    assert "calwatch_threshold_nms_iou{" in asked
+    assert "by (camera, lighting, policy, class) (calwatch_threshold_nms_iou{" in asked
+
+
 @EACH_BOARD
 def test_the_grid_is_clean(name: str) -> None:
     taken: set[tuple[int, int]] = set()

@@ -126,3 +126,60 @@ def test_no_more_are_listed_than_may_be_where_no_threshold_is_in_use(tmp_path: P
     for table in (MISSED, INVENTED):
         listed = detector.connection.execute(f"SELECT image_id FROM {table} ORDER BY image_id").fetchall()
         assert [name for (name,) in listed] == names[-LISTED:], "the newest"
+
+
+def _threshold(store: ModelStore, image: str) -> tuple[str, float | None]:
+    row = store.connection.execute(
+        f"SELECT version, threshold FROM missed_objects WHERE image_id = '{image}'"
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+@pytest.mark.parametrize("says", [False, True])
+def test_an_image_without_a_detection_is_listed_with_the_threshold_in_use_when_it_was_taken(
+    says: bool, tmp_path: Path
+) -> None:
+    detector = Detector(tmp_path)
+    hours = {"a": "08", "blank1": "09", "b": "10", "blank2": "11"}
+    version = {"a": "v1", "blank1": "v1", "b": "v2", "blank2": "v2"}
+    detector.send(
+        "images",
+        *(an_image(name, observed_at=f"2026-03-10 {hour}:00:00", **({"version": version[name]} if says else {}))
+          for name, hour in hours.items()),
+    )  # fmt: skip
+    detector.send(
+        "detections",
+        *(a_box(name, score=0.9, calibrator=f"cal-{name}", raw_score=0.8, version=version[name]) for name in "ab"),
+    )
+    detector.send("truth", *(a_box(name) for name in ("blank1", "blank2")), a_box("a"), a_box("b"))
+    detector.pull()
+    store = ModelStore.load(detector.connection, detector.model, NOW)
+    used = [replace(USED, calibrator=f"cal-{name}", threshold=at) for name, at in (("a", 0.3), ("b", 0.6))]
+    list_objects(store, used)
+    assert (_threshold(store, "blank1"), _threshold(store, "blank2")) == (("v1", 0.3), ("v2", 0.6))
+    list_objects(store, [replace(used[1], per="predicted_class", class_name="cat"), used[0]])
+    assert _threshold(store, "blank2") == ("v2", 0.6)
+    list_objects(store, [])
+    assert _threshold(store, "blank2") == ("v2", None)
+
+
+def test_before_any_detection_the_threshold_is_that_of_the_first_one(tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    detector.send("images", an_image("early", observed_at="2026-03-10 08:00:00"), an_image())
+    detector.send("detections", a_box(score=0.9))
+    detector.send("truth", a_box("early"), a_box())
+    detector.pull()
+    store = ModelStore.load(detector.connection, detector.model, NOW)
+    list_objects(store, [USED])
+    assert _threshold(store, "early") == ("", 0.5)
+
+
+def test_where_no_detection_ever_came_nothing_is_listed_as_missed(tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    detector.send("images", an_image())
+    detector.send("truth", a_box())
+    detector.pull()
+    store = ModelStore.load(detector.connection, detector.model, NOW)
+    list_objects(store, [USED])
+    assert (_listed(store, MISSED), _listed(store, INVENTED)) == ([], [])

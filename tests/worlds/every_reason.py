@@ -119,7 +119,7 @@ REASONS = {
         ),
         Reason.of(Code.POINT_NOT_CHOSEN, of="cone", classes=1, others=False, policy="f1"),
         Reason.of(Code.POINTS_MORE, count=3),
-        Reason.of(Code.POINTS_LACKING, count=79, kind="precision", lacking=[["car", 1], ["dog", 12]], known=30),
+        Reason.of(Code.POINTS_LACKING, count=79, kind="precision", lacking=[["car", 31], ["dog", 112]], known=30, least=59),
         Reason.of(Code.IMAGES_WITHOUT_RAW, images=5),
         Reason.of(Code.LOG_SUPPRESSED, nms_iou=0.6, pairs=15_258, tuned=[0.3, 0.5], vain=[0.6], score=0.05),
         Reason.of(Code.SUPPRESSION_NOT_TUNED),

@@ -12,7 +12,7 @@ _GOALS = {
 _FIGURES = {"precision": "precision", "recall": "recall", "fp_per_image": "false positives per image"}
 # what it takes more of, until a promise can be made
 _LACKING = {
-    "precision": ("detection", "if all of them are right"), "recall": ("object", "if all of them are found"),
+    "precision": ("detection", "if they are right as often as those so far"), "recall": ("object", "if all of them are found"),
     "fp_per_image": ("image", "if none has a false positive"),
 }  # fmt: skip
 
@@ -50,7 +50,8 @@ def _promised(**said: Any) -> str:
 
 def _not_promised(best: float | None, missing: int | None, **said: Any) -> str:
     bound = "" if best is None else f"; the best bound is {best:.4g}"
-    more = "" if missing is None else f"; at least {_lack(said['kind'], missing)}"
+    least = "" if said["kind"] == "precision" else "at least "
+    more = "" if missing is None else f"; {least}{_lack(said['kind'], missing)}"
     return f"{_whom(**said)}: no score can promise {_goal(**said)}{bound}{more}"
 
 
@@ -82,16 +83,24 @@ def _not_better(
     return f"{_gain(policy, mean, lower, confidence)}, which is not sure; nothing changes"
 
 
-def _lacking(count: int, kind: str, lacking: Sequence[Sequence[Any]], known: int) -> str:
+def _lacking(
+    count: int, kind: str, lacking: Sequence[Sequence[Any]], known: int, least: int | None = None, **_: object
+) -> str:
     whom = "1 class has" if count == 1 else f"{count:,} classes have"
     said = f"{whom} no point of {'its' if count == 1 else 'their'} own"
+    # a class of which too little is known is not hopeless, nor near
+    unknown = (
+        "" if least is None
+        else f"too little was seen, or too much of it was wrong, to say (at least {least:,} on later images, all of them right)"
+    )  # fmt: skip
     if not lacking:
-        return f"{said}, and nothing seen gives hope of one"
+        return f"{said}, and nothing seen gives hope of one" if least is None else f"{said}: {unknown}"
     noun, hope = _LACKING[kind]
     first, *others = [(str(name), int(missing)) for name, missing in lacking]
     listed = [f"{first[0]}: {first[1]:,} more {noun}{'' if first[1] == 1 else 's'} needed"]
     listed += [f"{name}: {missing:,}" for name, missing in others]
-    return f"{said}: {', '.join(listed)}{', …' if known > len(lacking) else ''}, {hope}"
+    said = f"{said}: {', '.join(listed)}{', …' if known > len(lacking) else ''}, {hope}"
+    return f"{said}; of {count - known:,} {unknown}" if unknown and count > known else said
 
 
 def _log_suppressed(nms_iou: float, pairs: int, tuned: Sequence[float], vain: Sequence[float], score: float) -> str:

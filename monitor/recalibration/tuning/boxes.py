@@ -20,6 +20,7 @@ from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
 from monitor.statistics.thresholds.policies import parse_policy
 from monitor.vision.labelled import LabelledBoxes, label_boxes
 from monitor.vision.optima import OperatingPoint
+from monitor.vision.promises import least_trials
 from monitor.vision.suppression import AS_LOGGED, MOST_IOUS, Suppression, find_suppression, sweep_suppression
 from monitor.vision.trade_off import draw_trade_off
 from monitor.vision.tuning import TunedPoint, Tuning, tune_detector
@@ -145,9 +146,17 @@ class _Told:
                 Reason.of(
                     Code.POINTS_LACKING, count=len(self._tuning.without), kind=self._tuning.policy.kind,
                     lacking=[[self._classes[one.category], one.missing] for one in nearest[:NAMED]], known=len(lacking),
+                    least=self._least(),
                 )
             )  # fmt: skip
         return tuple(told)
+
+    def _least(self) -> int | None:
+        """How many right detections a promise of precision takes, none of them wrong."""
+        policy = self._tuning.policy
+        if policy.kind != "precision":
+            return None
+        return int(least_trials(policy.target, self._tuning.confidence, np.zeros(1))[0])
 
     def turned_down(self) -> Reason:
         """Why nothing is accepted."""

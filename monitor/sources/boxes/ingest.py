@@ -7,6 +7,7 @@ The steps hand each other temporary tables:
     file_numbers    the batch's files → their numbers
     box_every       what each file says of a detection, or of an image's truth
     box_changed     what of it is new, or other than what is known
+    held_images     images whose time is not known: of their truth all is held that others said
     box_gone        what files that were written anew no longer say
 """
 
@@ -50,6 +51,8 @@ def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: 
     found = review_boxes(connection, batch, load_facts(connection, store.model_id, source), numbers, now)
     if found.refused:
         if batch.files == 1:
+            if holds == "detections":
+                _note_refused(store, numbers, now)
             raise RefusedError(next(iter(found.refused)), found)
         demand_none_refused(batch, found.refused)
     with store.transaction():
@@ -59,6 +62,9 @@ def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: 
         if holds != "truth":
             store.execute(statement("box_times_conflicting"), {"model_id": store.model_id, "said_by": SAID_BY[holds]})
         counts = _TAKE[holds](store, source, pulled, now)
+        if holds == "detections":
+            own = {"model_id": store.model_id, "files": list(numbers.values()), "now": make_naive(now)}
+            run_script(connection, "refused_settled", own)
         keep_records(connection, batch)
         quarantine_rows(store, source, now, pulled, by_file=batch.part is not None)
         if batch.reread:
@@ -88,6 +94,15 @@ def _stage(store: ModelStore, batch: Batch, now: datetime) -> int:
         if not blames_the_file(error):
             raise
         raise SourceError(str(error).splitlines()[0]) from error
+
+
+def _note_refused(store: ModelStore, numbers: Mapping[str, int], now: datetime) -> None:
+    """Note the images of a file of which nothing is taken: that they have no detection is not known."""
+    (number,) = numbers.values()
+    with store.transaction():
+        run_script(
+            store.connection, "refused_whole", {"model_id": store.model_id, "file_id": number, "now": make_naive(now)}
+        )
 
 
 def _over_edge(count: int) -> str:
@@ -139,6 +154,9 @@ def _take_detections(store: ModelStore, source: str, pulled: Pulled, now: dateti
     pulled.duplicates += sum(known for _, _, known, _ in counts.values())
     pulled.changed_predictions += sum(changed for *_, changed in counts.values())
     (pulled.clipped,) = fetch_row(store.connection, "SELECT count(*) FROM box_changed WHERE clipped")
+    images, example, versions = store.fetch_row(statement("box_versions_replaced"))
+    if images:
+        pulled.problems.append(Problem(source, "several_versions", _replaced_versions(images, example, versions)))
     run_script(store.connection, "box_detections_replace", own)
     _tell_versions(store, source, pulled)
     return counts
@@ -169,6 +187,14 @@ def _mixed_versions(images: int, example: str, versions: Sequence[str]) -> str:
     )
 
 
+def _replaced_versions(images: int, example: str, versions: Sequence[str]) -> str:
+    return (
+        f"of {quantity(images, 'image')} (such as {example}) detections of version {versions[1]} took the place of those of "
+        f"version {versions[0]}, which have the same class and rank, or detection_id: these count no more. Where both "
+        "detectors run, give each version a model of its own in calwatch, with a source that holds its files alone"
+    )
+
+
 def _count_repeated(store: ModelStore, pulled: Pulled, noun: str) -> None:
     """Take rows that say the same once more out of `staged`, and tell of them; after rows that cannot be taken are known."""
     run_script(store.connection, "box_repeated", {})
@@ -196,6 +222,7 @@ def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime) -
     _say_images(store, "truth", now)
     own: dict[str, object] = {"model_id": store.model_id, "now": make_naive(now)}
     own["horizon"] = store.model.label_horizon.total_seconds()
+    own["listed"] = any(each.holds == "images" for each in store.model.source)
     run_script(store.connection, "box_truth_said", own)
     rows = store.execute(statement("box_truth_counts")).fetchall()
     counts = {file: (0, labelled, known, corrected) for file, _, labelled, known, corrected, _ in rows}
@@ -203,6 +230,7 @@ def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime) -
     for file, images, _, _, _, other in rows:
         if other > TOLD_SHARE * images:
             pulled.problems.append(Problem(file, "replaced_truth", _other_truth(file, other, images)))
+    run_script(store.connection, "held_put", own)
     run_script(store.connection, "box_truth_replace", own)
     for file, images in store.execute(statement("box_truth_undated"), {"model_id": store.model_id}).fetchall():
         pulled.problems.append(Problem(file, "replaced_truth", _undated_truth(file, images)))
@@ -238,9 +266,11 @@ def _settle_gone(store: ModelStore, batch: Batch, holds: str, numbers: Mapping[s
     own = {"model_id": store.model_id, "files": [numbers[file] for file in batch.reread if file in numbers]}
     store.execute(statement(find), own)
     gone: dict[int, int] = dict(store.execute("SELECT file_id, count(*) FROM box_gone GROUP BY file_id").fetchall())
+    remove = batch.meaning.withdrawn == "remove"
+    if holds == "truth":
+        store.execute(statement("held_withdrawn" if remove else "held_kept"), own)
     if not gone:
         return []
-    remove = batch.meaning.withdrawn == "remove"
     if remove:
         store.execute("INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_gone", {
             "model_id": store.model_id})  # fmt: skip

@@ -6,6 +6,7 @@ with what matching gives now: only what differs is rewritten.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from monitor.model.problems import Problem
 from monitor.sources.batch import Source
 from monitor.sources.boxes.settings import matching_of
 from monitor.sources.boxes.slicing import detection_key, image_key, object_key
-from monitor.sources.boxes.waiting import set_aside_unfit, settle_waiting
+from monitor.sources.boxes.waiting import bring_held_back, set_aside_unfit, settle_waiting
 from monitor.sources.formats.boxes.categories import name_classes
 from monitor.sources.pulled import Pulled
 from monitor.statistics.arrays import Floats
@@ -93,7 +94,7 @@ def _match_lot(
         "sized": SIZE in model.slices,
     }  # fmt: skip
     store.execute(statement("match_lot"), chosen)
-    if set_aside_unfit(store, first["detections"], found, now):
+    while bring_held_back(store) or set_aside_unfit(store, first["detections"], found, now):
         store.execute(statement("match_lot"), chosen)
     name_classes(store.connection, store.model_id)
     run_script(store.connection, "match_detections", own)
@@ -102,7 +103,7 @@ def _match_lot(
     _run_parts(store, statement("match_staged", slice_key=detection_key(store)))
     cut |= _cut_dimensions(store)
     store.execute(statement("objects_cuts"))
-    _run_parts(store, statement("objects_staged", image_key=image_key(store), object_key=object_key(store)))
+    _run_parts(store, statement("objects_staged", image_key=image_key(store), object_key=object_key(store)), own)
     store.registry.map_slices(store.connection, model, "objects_slice_keys")
     began, ended = store.fetch_row(statement("match_span"), own)
     store.execute(statement("match_existing"), {**own, "first": began, "last": ended})
@@ -119,10 +120,10 @@ def _match_lot(
     return tuple(map(int, counts))
 
 
-def _run_parts(store: ModelStore, script: str) -> None:
-    """Run the statements of a script whose marks have been filled."""
+def _run_parts(store: ModelStore, script: str, values: Mapping[str, object] = MappingProxyType({})) -> None:
+    """Run the statements of a script whose marks have been filled; ``values`` as for ``run_script``."""
     for part in script.split(";\n\n"):
-        store.execute(part)
+        store.execute(part, {key: value for key, value in values.items() if f"${key}" in part})
 
 
 def _match_boxes(store: ModelStore) -> None:

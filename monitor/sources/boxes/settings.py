@@ -54,7 +54,7 @@ def follow_settings(store: ModelStore, sources: Sequence[Source], now: datetime)
 def _read_anew(store: ModelStore, before: str, matching: Matching) -> None:
     """Boxes of lists, whose four numbers mean something else from now on: all are turned, those of files that are gone or no
     longer say them too; and files are read again, of which rows may have been set aside."""
-    for table in ("detections", "truths"):
+    for table in ("detections", "truths", "held_truths"):
         store.execute(
             statement("boxes_read_anew", table=table),
             {"model_id": store.model_id, "before": before, "boxes": matching.boxes},

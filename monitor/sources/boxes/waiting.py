@@ -36,6 +36,7 @@ def settle_waiting(
     with store.transaction():
         store.execute(statement("boxes_overdue"), {"too_old": too_old})
         _set_aside(store, source, found, now)
+        store.execute(statement("held_overdue"), own)
         counts = store.execute(
             statement("waiting_box_counts"), {"too_old": too_old, "overdue": make_naive(now - OVERDUE)}
         ).fetchall()
@@ -50,6 +51,12 @@ def settle_waiting(
                 f"{predicted:,}, wait and are measured nowhere"
             )
             found[source].problems.append(Problem(source, "boxes_waiting", text))
+
+
+def bring_held_back(store: ModelStore) -> bool:
+    """Give images in `match_images` that have no truth the newest that is held of them; whether there was any."""
+    run_script(store.connection, "held_back", {"model_id": store.model_id})
+    return store.execute("SELECT 1 FROM held_chosen LIMIT 1").fetchone() is not None
 
 
 def set_aside_unfit(store: ModelStore, source: str, found: Mapping[str, Pulled], now: datetime) -> bool:

@@ -1,15 +1,18 @@
 """The objects that were missed, and those that were invented, one by one: the newest, for people to look at."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 
 from monitor.model import SeenObject, Slice, ThresholdInUse
 from monitor.store.connection import delete_rows, fetch_dicts, load_table, make_aware
 from monitor.store.model_store import ModelStore
+from monitor.store.seen.objects import knows_objects
 from monitor.store.sql import statement
 
 LISTED = 1_000  # of each model and kind
+_EVER = datetime(9999, 1, 1)  # noqa: DTZ001 - as the store has times, without an offset
 MISSED, INVENTED = "missed_objects", "invented_objects"
 
 
@@ -19,6 +22,10 @@ def list_objects(store: ModelStore, thresholds: Sequence[ThresholdInUse]) -> Non
     called inside a transaction."""
     model = store.model
     if not (model.is_of_boxes and model.counts_missed):
+        return
+    if not knows_objects(store):
+        for table in (MISSED, INVENTED):
+            delete_rows(store.connection, table, {"model": model.name})
         return
     decided = {
         (each.calibrator, each.class_name): each.threshold
@@ -35,6 +42,8 @@ def list_objects(store: ModelStore, thresholds: Sequence[ThresholdInUse]) -> Non
     else:
         store.execute(statement("seen_undecided"))
     store.execute(statement("seen_decided"), {"model_id": store.model_id})
+    (start,) = store.fetch_row(statement("seen_from"), {"model_id": store.model_id, "most": LISTED})
+    store.execute(statement("objects_blank"), {"model_id": store.model_id, "start": start, "end": _EVER})
     for table, name in ((MISSED, "seen_missed"), (INVENTED, "seen_invented")):
         delete_rows(store.connection, table, {"model": model.name})
         store.execute(statement(name), {"model_id": store.model_id, "model": model.name, "most": LISTED})

@@ -72,10 +72,19 @@ class Placements:
     objects: Mapping[tuple[str, int], int]  # by version and class
 
 
+def knows_objects(store: ModelStore) -> bool:
+    """Whether it is known what was missed. Where not a single detection was ever taken they have not come, or none of them
+    could be read, most likely: then it is not known that all was missed."""
+    if not (store.model.is_of_boxes and store.model.counts_missed):
+        return False
+    own = {"model_id": store.model_id}
+    return bool(store.fetch_row("SELECT EXISTS (FROM detections WHERE model_id = $model_id)", own)[0])
+
+
 def hold_objects(store: ModelStore, held: WindowCells, start: datetime, end: datetime) -> WindowCells:
     """Return the window with the objects of its labelled images, and a unit for each slice that has some, though it may have
     no detection. As it was where the model's objects are not known."""
-    if not (store.model.is_of_boxes and store.model.counts_missed):
+    if not knows_objects(store):
         return held
     objects = load_window_objects(store, start, end)
     units = dict.fromkeys(zip(held.versions, held.slices, strict=True))

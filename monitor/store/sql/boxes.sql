@@ -160,8 +160,11 @@ FROM (
 WHERE staged.reason IS NULL AND staged.file = c.file AND staged.image_id = c.image_id AND staged.detection_id = c.detection_id;
 
 -- name: box_detections_said
+-- one that has no id of its own is its class, #, and its rank: an id that ends so, or so and in more #, has one more # behind, so
+-- that no two are alike
 CREATE OR REPLACE TEMP TABLE box_every AS
-SELECT image_id, coalesce(detection_id, class || '#' || rank) AS detection, class,
+SELECT image_id, detection_id, CASE WHEN regexp_matches(detection_id, '#[0-9]+#*$') THEN detection_id || '#'
+                                    ELSE coalesce(detection_id, class || '#' || rank) END AS detection, class,
        CASE WHEN $applies THEN coalesce(raw, said) ELSE coalesce(said, raw) END AS score,
        CASE WHEN $applies THEN coalesce(raw, said) ELSE raw END AS raw_score,
        CASE WHEN $applies THEN NULL ELSE calibrator END AS calibrator,
@@ -177,8 +180,34 @@ FROM (
     WHERE reason IS NULL AND class IS NOT NULL
 );
 
+-- earlier releases took such ids as they are: what they stored follows, unless it could be a rank that another file gave
+CREATE OR REPLACE TEMP TABLE box_renamed AS
+SELECT d.rowid AS row_key, d.image_id, d.detection AS before, e.detection, m.observed_at,
+       CASE WHEN contains(d.image_id, '#') OR contains(d.image_id, '%23') OR contains(d.image_id, '%25')
+            THEN replace(replace(d.image_id, '%', '%25'), '#', '%23') ELSE d.image_id END || '#' AS image
+FROM detections AS d
+JOIN (FROM box_every WHERE detection <> detection_id) AS e ON e.image_id = d.image_id AND e.detection_id = d.detection
+LEFT JOIN images_matched AS m ON m.model_id = d.model_id AND m.image_id = d.image_id
+WHERE d.model_id = $model_id
+  AND (d.class <> regexp_replace(d.detection, '#[0-9]+$', '')
+       OR (d.file_id = e.file_id AND (d.class, d.x1, d.y1, d.x2, d.y2) = (e.class, e.x1, e.y1, e.x2, e.y2)))
+  AND NOT EXISTS (FROM detections AS o
+                  WHERE o.model_id = $model_id AND o.image_id = e.image_id AND o.detection = e.detection)
+QUALIFY row_number() OVER (PARTITION BY d.rowid ORDER BY e.position) = 1;
+
+UPDATE detections SET detection = r.detection FROM box_renamed AS r WHERE detections.rowid = r.row_key;
+
+UPDATE placements SET detection = r.detection
+FROM box_renamed AS r
+WHERE placements.model_id = $model_id AND placements.image_id = r.image_id AND placements.detection = r.before;
+
+UPDATE samples SET sample_id = r.image || r.detection
+FROM box_renamed AS r
+WHERE samples.model_id = $model_id AND samples.observed_at = r.observed_at AND samples.group_id = r.image_id
+  AND samples.sample_id = r.image || r.before;
+
 CREATE OR REPLACE TEMP TABLE box_changed AS
-SELECT n.*, o.row_key
+SELECT n.* EXCLUDE (detection_id), o.row_key
 FROM (
     FROM box_every QUALIFY row_number() OVER (PARTITION BY image_id, detection ORDER BY position DESC) = 1
 ) AS n
@@ -200,6 +229,13 @@ FROM box_changed
 ORDER BY position;
 
 INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_changed;
+
+-- name: box_versions_replaced
+-- of what is about to be replaced: images whose detections of one version those of another, of another file, take the place of
+SELECT count(DISTINCT n.image_id), min(n.image_id), arg_min([o.version, n.version], n.image_id)
+FROM box_changed AS n
+JOIN detections AS o ON o.rowid = n.row_key
+WHERE n.version <> o.version AND n.file_id IS DISTINCT FROM o.file_id;
 
 -- name: box_versions
 -- of the images in `box_changed`: how many have detections of several versions, and of how many the table of images says another
@@ -270,6 +306,7 @@ LEFT JOIN (
     SELECT rowid AS row_key, * FROM reviews WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
 ) AS o USING (image_id);
 
+-- what is known of an image's time may be other than what the table of images says, where there is one
 CREATE OR REPLACE TEMP TABLE box_late AS
 SELECT c.image_id, c.file, coalesce(c.labelled_at, $now) AS labelled_at, t.observed_at, c.content = c.known_content AS is_known
 FROM box_compared AS c
@@ -278,6 +315,7 @@ JOIN (
     FROM images
     WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
     GROUP BY image_id
+    HAVING bool_or(said_by = 0) OR NOT $listed
 ) AS t USING (image_id)
 WHERE coalesce(c.labelled_at, $now) - t.observed_at > to_seconds($horizon);
 

@@ -198,6 +198,8 @@ DELETE FROM images_touched WHERE model_id = $model_id AND image_id IN (SELECT im
 
 DELETE FROM images_matched WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM match_images);
 
+DELETE FROM held_truths WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM match_images WHERE is_known);
+
 INSERT INTO images_matched
 SELECT $model_id, image_id, observed_at
 FROM match_images WHERE is_known AND image_id IN (SELECT group_id FROM fresh);

@@ -25,6 +25,8 @@ SELECT i.image_id, i.number AS image, i.observed_at, i.version, i.width, i.heigh
        i.image_id IN (SELECT group_id FROM fresh) AS predicted
 FROM match_images AS i
 LEFT JOIN match_cuts AS k ON k.image_id = i.image_id
+-- of detections that were refused nobody knows what they found
+ANTI JOIN (FROM images_refused WHERE model_id = $model_id) AS x ON x.image_id = i.image_id
 WHERE i.is_known AND i.is_reviewed;
 
 CREATE OR REPLACE TEMP TABLE match_objects AS
@@ -107,7 +109,7 @@ JOIN detections AS d ON d.rowid = f.row_key
 JOIN match_images AS i USING (image_id)
 LEFT JOIN match_scored AS s ON s.row_key = f.row_key
 LEFT JOIN match_streams AS t ON t.image_id = d.image_id
-WHERE m.is_reviewed AND NOT (f.ignored AND f.found_half IS NULL AND f.overlap IS NULL)
+WHERE m.is_reviewed AND d.image_id IN (SELECT image_id FROM match_labelled) AND NOT (f.ignored AND f.found_half IS NULL AND f.overlap IS NULL)
   AND coalesce(s.stream_id, t.stream_id) IS NOT NULL
 ORDER BY i.observed_at, d.image_id;
 
@@ -235,15 +237,25 @@ CREATE OR REPLACE TEMP TABLE deciding (calibrator VARCHAR, class VARCHAR, thresh
 CREATE OR REPLACE TEMP TABLE decided AS
 SELECT s.stream_id, d.class, d.threshold FROM streams AS s JOIN deciding AS d USING (calibrator) WHERE s.model_id = $model_id;
 
+-- name: seen_from
+-- from when on an image without a detection can be among the newest that were missed: nothing is found in them
+SELECT coalesce(min(observed_at), TIMESTAMP '1970-01-01')
+FROM (
+    SELECT observed_at FROM objects WHERE model_id = $model_id AND NOT predicted
+    QUALIFY row_number() OVER (ORDER BY observed_at DESC) <= $most
+);
+
 -- name: seen_missed
+-- after objects_blank: of images without a detection the threshold is that of the calibrator before them, as it is of rates
 -- not by LIMIT, which DuckDB forgets where no threshold is in use and the condition is true of all
 INSERT INTO missed_objects
 WITH judged AS (
-    SELECT o.*, coalesce(s.version, '') AS version, coalesce(c.threshold, w.threshold) AS threshold
+    SELECT o.* EXCLUDE (stream_id), coalesce(s.version, '') AS version, coalesce(c.threshold, w.threshold) AS threshold
     FROM objects AS o
-    LEFT JOIN streams AS s USING (stream_id)
-    LEFT JOIN decided AS c ON c.stream_id = o.stream_id AND c.class = o.class
-    LEFT JOIN decided AS w ON w.stream_id = o.stream_id AND w.class = ''
+    LEFT JOIN blank AS b ON NOT o.predicted AND b.image_id = o.image_id
+    LEFT JOIN streams AS s ON s.stream_id = coalesce(b.stream_id, o.stream_id)
+    LEFT JOIN decided AS c ON c.stream_id = s.stream_id AND c.class = o.class
+    LEFT JOIN decided AS w ON w.stream_id = s.stream_id AND w.class = ''
     WHERE o.model_id = $model_id AND (o.score IS NULL OR o.score < coalesce(c.threshold, w.threshold))
     QUALIFY row_number() OVER (ORDER BY o.observed_at DESC, o.image_id, o.number) <= $most
 )

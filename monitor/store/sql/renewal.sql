@@ -25,6 +25,9 @@ FROM moved_slices AS m WHERE objects.model_id = $model_id AND objects.slice_id =
 UPDATE labelled_images SET slice_id = m.target
 FROM moved_slices AS m WHERE labelled_images.model_id = $model_id AND labelled_images.slice_id = m.slice_id;
 
+UPDATE placements SET slice_id = m.target
+FROM moved_slices AS m WHERE placements.model_id = $model_id AND placements.slice_id = m.slice_id;
+
 INSERT INTO renewed
 SELECT c.*
 FROM cells AS c

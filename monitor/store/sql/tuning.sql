@@ -11,6 +11,7 @@ FROM (
     GROUP BY image_id
 ) AS i
 SEMI JOIN (FROM reviews WHERE model_id = $model_id) AS r USING (image_id)
+ANTI JOIN (FROM images_refused WHERE model_id = $model_id) AS x USING (image_id)
 WHERE i.observed_at >= $start AND i.observed_at < $end AND hash(image_id) >> 48 < $parts::UBIGINT;
 
 -- name: tune_count

@@ -126,6 +126,11 @@ DELETE FROM reviews WHERE model_id = $model_id AND (image_id IN (SELECT image_id
 
 DELETE FROM truths WHERE model_id = $model_id AND image_id NOT IN (SELECT image_id FROM reviews WHERE model_id = $model_id);
 
+DELETE FROM held_truths WHERE model_id = $model_id AND (arrived_at < $limit OR image_id IN (SELECT image_id FROM boxes_old));
+
+DELETE FROM images_refused WHERE model_id = $model_id AND (image_id IN (SELECT image_id FROM boxes_old)
+    OR (arrived_at < $limit AND image_id NOT IN (SELECT image_id FROM images WHERE model_id = $model_id)));
+
 DELETE FROM labelled_images WHERE model_id = $model_id AND observed_at < $limit;
 
 DELETE FROM objects WHERE model_id = $model_id AND observed_at < $limit;

@@ -109,6 +109,28 @@ def test_two_versions_on_one_image_are_told(is_one_file: bool, tmp_path: Path) -
     assert [("v1, v2" in each.message, "1 image (such as a)" in each.message) for each in told] == [(True, True)]
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_a_version_whose_detections_replace_those_of_another_is_told(named: bool, tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    detector.send("images", an_image(), an_image("b"))
+    ids = {"detection_id": "o1"} if named else {}
+    for version, told in (("v1", []), ("v2", ["a"]), ("v2", [])):
+        detector.send("detections", a_box(score=0.9 if version == "v1" else 0.8, version=version, **ids))
+        problems = detector.pull()["detections"].problems
+        messages = [each.message for each in problems if each.reason == "several_versions"]
+        assert len(messages) == len(told)
+        for message in messages:
+            assert "of 1 image (such as a) detections of version v2 took the place of those of version v1" in message
+
+
+def test_a_file_that_is_written_anew_may_say_another_version(tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    detector.send("images", an_image())
+    for version in ("v1", "v2"):
+        detector.send("detections", a_box(score=0.9, version=version), name="d")
+        assert "several_versions" not in _reasons(detector.pull())
+
+
 @pytest.mark.parametrize("first", ["images", "detections"])
 def test_a_table_of_images_that_says_another_version_than_its_detections_is_told(first: str, tmp_path: Path) -> None:
     detector = Detector(tmp_path)

@@ -19,6 +19,7 @@ from monitor.cli.guess.times import ZONELESS, guess_times
 from monitor.cli.guess.writing import Part, write_config, write_line
 from monitor.model.errors import UsageError
 from monitor.model.wording import first_few
+from monitor.sources.formats.boxes.small_files import stem_of
 
 _ORDER = ("images", "detections", "truth")
 _SLICES, _FEWEST, _MOST_CLASSES = 3, 2, 20
@@ -114,7 +115,7 @@ def _leave_scoreless(plan: _Plan) -> None:
     parts = [part for part in plan.parts if part.holds == "truth" and part.format == "yolo"]
     if plan.part("detections") is not None or len(parts) < 2:
         return
-    stems = {id(part): {path.stem for path in part.files} for part in parts}
+    stems = {id(part): {stem_of(path.name) for path in part.files} for part in parts}
     foretold = [part for part in parts if any(_PREDICTED.match(name) for name in part.files[0].parts[:-1][-_ABOVE:])]
     for part in foretold if len(foretold) < len(parts) else ():
         mine = stems[id(part)]

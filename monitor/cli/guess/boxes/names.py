@@ -4,6 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import duckdb
+
+from monitor.model.errors import SourceError
+from monitor.sources.formats.boxes.small_files import text_of
+
 _LISTS = ("classes.txt", "obj.names", "classes.names", "predefined_classes.txt", "names.txt", "labels.txt")
 _UP = 3  # folders above the files
 _LARGEST = 1_000_000  # bytes
@@ -23,20 +28,29 @@ def find_class_names(beside: Sequence[Path]) -> tuple[list[str], Path] | None:
 
 
 def _lists(folder: Path) -> Iterator[Path]:
-    held = [folder / name for name in _LISTS] + sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    held = [folder / (name + packed) for name in _LISTS for packed in ("", ".gz", ".zst")] + sorted(
+        [*folder.glob("*.yaml"), *folder.glob("*.yml")]
+    )
     yield from (path for path in held if path.is_file() and path.stat().st_size < _LARGEST)
 
 
 def _names(path: Path) -> list[str]:
     try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        text = _text(path)
+    except (OSError, UnicodeDecodeError, SourceError, duckdb.Error):
         return []
     if path.suffix in (".yaml", ".yml"):
         return _of_yaml(text)
     names = [line.strip() for line in text.splitlines()]
     names = names[: len(names) - next((n for n, name in enumerate(reversed(names)) if name), len(names))]
     return names if all(names) and not any(re.fullmatch(r"[\d.\s-]+", name) for name in names) else []
+
+
+def _text(path: Path) -> str:
+    if path.suffix not in (".gz", ".zst"):
+        return path.read_text("utf-8-sig")
+    with duckdb.connect() as connection:
+        return text_of(connection, str(path))
 
 
 def _of_yaml(text: str) -> list[str]:

@@ -14,10 +14,12 @@ from monitor.cli.guess.reading import Found, format_of, read_table
 from monitor.config.boxes import BoxLayout
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError, UsageError
+from monitor.sources.formats.boxes.small_files import stem_of, text_of
 from monitor.sources.formats.layout import Needs
 from monitor.sources.formats.relations import layout_of
 from monitor.store.blame import first_line
 
+_OPENED = 200  # packed files of a folder, that are looked into whether anything stands in them
 _TRIED = 12  # small files of a folder, that its format is told by
 _MOST_GROUPS = 24  # of files that are looked into
 _ROWS = 4_000  # of each table
@@ -59,7 +61,8 @@ def find_parts(asked: str) -> tuple[list[BoxPart], dict[Path, str]]:
     paths, failed = list(_paths(asked)), dict[Path, str]()
     groups: dict[tuple[Path, str], list[Path]] = {}
     for path in paths:
-        groups.setdefault((path.parent, _ending(path)), []).append(path)
+        # as it is written: patterns tell large letters from small ones
+        groups.setdefault((path.parent, path.name[len(path.name) - len(_ending(path)) :]), []).append(path)
     found: list[BoxPart] = []
     tables: list[Path] = []
     for (_, ending), files in groups.items():
@@ -90,7 +93,7 @@ def _paths(asked: str) -> Iterator[Path]:
             inner = each.relative_to(path.resolve()).parts
             is_hidden = any(part.startswith((".", "_")) for part in inner[:-1]) or each.name.startswith(".")
             # what starts so is a tool's own, such as _SUCCESS; but for documents, such as _annotations.coco.json
-            is_hidden |= each.name.startswith("_") and each.suffix.lower() != ".json"
+            is_hidden |= each.name.startswith("_") and _bare(_ending(each)) != ".json"
             if each.is_file() and not is_hidden:
                 yield each
     elif path.is_file():
@@ -108,12 +111,13 @@ def _ending(path: Path) -> str:
 
 def _bare(ending: str) -> str:
     """Without what says how it is packed."""
-    return next((ending.removesuffix(packed) for packed in _PACKED if ending.endswith(packed)), ending)
+    lower = ending.lower()
+    return next((lower.removesuffix(packed) for packed in _PACKED if lower.endswith(packed)), lower)
 
 
 def _is_list(path: Path) -> bool:
     """Whether it names classes or files, as annotation tools put such lists beside the boxes."""
-    return path.stem.lower() in _NO_BOXES and path.suffix.lower() == ".txt"
+    return stem_of(path.name).lower() in _NO_BOXES and _bare(_ending(path)) == ".txt"
 
 
 def _special(files: Sequence[Path], ending: str, among: Sequence[Path], failed: dict[Path, str]) -> Iterator[BoxPart]:
@@ -133,17 +137,34 @@ def _special(files: Sequence[Path], ending: str, among: Sequence[Path], failed: 
                 yield BoxPart(kind, format_, pattern, some)
         return
     step = max(1, len(own) // _TRIED)
-    filled = [path for path in own if path.stat().st_size] or own
-    kinds = [_kind_of(path, format_) for path in (filled[::step] or filled)[:_TRIED]]
+    filled = _filled(own)
+    looked_at = filled or own
+    kinds = [_kind_of(path, format_) for path in (looked_at[::step] or looked_at)[:_TRIED]]
     seen = [kind for kind in kinds if kind is not None]
     if not seen or len(seen) < len(kinds) / 2:
         return
     holds = max(_KINDS, key=seen.count)
-    if format_ == "yolo" and not any(path.stat().st_size for path in own):
+    if format_ == "yolo" and not filled:
         holds = "truth"
     name = f"{glob.escape(str(own[0].parent))}/*{ending}"
     image_key = "xml_stem" if format_ == "voc" and not _is_read(own[0], format_, "truth") else None
     yield BoxPart(holds, format_, name, tuple(own), image_key=image_key)
+
+
+def _filled(files: Sequence[Path]) -> list[Path]:
+    """Those that something stands in; of many that are packed, of some from all over them."""
+    if not files or not _ending(files[0]).endswith(_PACKED):
+        return [path for path in files if path.stat().st_size]
+    return [path for path in files[:: max(1, len(files) // _OPENED)] if _text(path).strip()]
+
+
+def _text(path: Path) -> str:
+    """What stands in a small file, unpacked; "" where that cannot be told."""
+    try:
+        with duckdb.connect(config={"memory_limit": "1GB"}) as connection:
+            return text_of(connection, str(path))
+    except (SourceError, OSError, duckdb.Error):
+        return ""
 
 
 def _kind_of(path: Path, format_: str) -> BoxHolds | None:
@@ -161,8 +182,7 @@ def _kind_of(path: Path, format_: str) -> BoxHolds | None:
 
 def _has_shares(path: Path) -> bool:
     """Whether its first lines are a class and shares of an image; none is fine too."""
-    with path.open("rb") as file:
-        lines = [line.split() for line in file.read(4096).decode("utf-8", "replace").splitlines()[:20] if line.split()]
+    lines = [line.split() for line in _text(path)[:4096].splitlines()[:20] if line.split()]
     numbers = [[re.fullmatch(r"-?[\d.]+(e-?\d+)?", value, re.IGNORECASE) for value in line[1:5]] for line in lines]
     return sum(len(line) == 4 and all(line) for line in numbers) >= len(numbers) / 2
 
