@@ -8,6 +8,8 @@ from sys import float_info
 from monitor.model.durations import format_duration
 from monitor.model.evidence import LabelDelays, Shift
 from monitor.model.intake import FoldedValues, GroupSpans, Straddling, WaitingLabels
+from monitor.model.nouns import make_plural
+from monitor.model.nouns import quantity as quantity
 from monitor.model.slices import Task
 
 UNKNOWN = "–"
@@ -118,11 +120,6 @@ def describe_silence(last_at: datetime | None, window: str) -> str:
     return f"no samples {f'within {window}' if window else 'in any window'}; last at {moment(last_at)}"
 
 
-def quantity(count: int, noun: str = "sample") -> str:
-    """``1 sample``, ``1,204 samples``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def short_number(value: float) -> str:
     """Three digits, and no fraction from a thousand on: ``0.0833``, ``3.2``, ``12,345``, ``−0.05``."""
     return format_number(value, ",.0f" if abs(value) >= 1000 else ".3g")
@@ -195,9 +192,9 @@ def round_up(length: timedelta) -> timedelta:
     return ceil(length / unit) * unit
 
 
-def describe_shifts(shifts: Sequence[Shift], reference: str) -> str:
+def describe_shifts(shifts: Sequence[Shift], reference: str, noun: str = "sample") -> str:
     """``over-confident above 0.8 (expected 0.93, came true 0.81)``, two joined by "and"; "" where there is none."""
-    suffix = " compared with its first samples" if shifts and reference == "deployment" else ""
+    suffix = f" compared with its first {make_plural(noun)}" if shifts and reference == "deployment" else ""
     return " and ".join(map(_describe_shift, shifts)) + suffix
 
 

@@ -40,6 +40,7 @@ from monitor.statistics.drift.budget import drifted_slices
 from monitor.statistics.drift.eprocess import Advance, Alarm, Block, advance_evidence
 from monitor.statistics.drift.explain import explain_drift, find_shifts
 from monitor.statistics.drift.reference_pool import ReferencePool
+from monitor.store.cells import has_groups
 from monitor.store.connection import make_naive, transaction, utc_day
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import AlarmRow, load_newest_alarms, store_alarms, store_words
@@ -63,7 +64,9 @@ def weigh_evidence(store: ModelStore, rulebook: Rulebook, now: datetime) -> tupl
         for rule in rules:
             _weigh_rule(store, rule, floor, changed, end, now)
         held.forget_changes(store.connection, store.model_id, end)
-    return tuple(one for rule in rules for one in _shown(store.connection, store.model, rule, floor))
+    noun = store.model.noun if has_groups(store) else None
+    shown = (one for rule in rules for one in _shown(store.connection, store.model, rule, floor))
+    return tuple(replace(one, group_noun=noun) for one in shown)
 
 
 def _weigh_rule(
@@ -241,4 +244,8 @@ def _missing(rule: DriftRule, stream: Stream) -> int | None:
     if rule.reference != "deployment":
         return None
     gathering = ReferencePool.from_bytes(stream.reference) if stream.reference else ReferencePool()
-    return None if gathering.reference is not None else max(math.ceil(rule.reference_samples - gathering.weight), 1)
+    return (
+        None
+        if gathering.reference is not None
+        else max(math.ceil(gathering.needed(rule.reference_samples) - gathering.weight), 1)
+    )
