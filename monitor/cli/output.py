@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from monitor.cli.groups import group_column
 from monitor.model import Alert, AlertState, Job, JobState
 from monitor.model.errors import CalwatchError
 from monitor.model.history import Attempt
@@ -184,19 +185,24 @@ def _threshold(row: Row) -> str:
 
 
 def _tell_models(rows: Sequence[Row]) -> None:
+    groups = group_column(rows)
     print_table(
         "models",
-        ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "pending", "unknown"),
+        (
+            "model", "version", "window", "samples", *groups.name, "labelled", "ECE", "95 % interval", "gap", "firing",
+            "pending", "unknown",
+        ),
         (
             (
-                row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", percent(row["label_coverage"]),
+                row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", *groups.cell(row),
+                percent(row["label_coverage"]),
                 "insufficient" if row["state"] != "ok" else number(row["ece"]),
                 interval(row["ece_lower"], row["ece_upper"]), signed_number(row["calibration_gap"]), str(row["firing"]),
                 str(row["pending"]), str(row["unknown"]),
             )
             for row in rows
         ),
-        numeric=("samples", "labelled", "ECE", "gap", "firing", "pending", "unknown"),
+        numeric=("samples", *groups.name, "labelled", "ECE", "gap", "firing", "pending", "unknown"),
     )  # fmt: skip
 
 
@@ -211,19 +217,23 @@ def tell_slices(rows: Sequence[Row]) -> None:
     if not rows:
         print_line("no readings yet; what came in: calwatch status, what could: calwatch check")
         return
+    groups = group_column(rows)
     print_table(
         "slices, worst first (by the lower bound of ECE)",
-        ("model", "slice", "window", "samples", "ECE", "debiased", "95 % interval", "by luck", "gap", "Brier", "AUROC"),
+        (
+            "model", "slice", "window", "samples", *groups.name, "ECE", "debiased", "95 % interval", "by luck", "gap",
+            "Brier", "AUROC",
+        ),
         (
             (
-                row["model"], row["slice"], row["window"], f"{row['samples']:,}",
+                row["model"], row["slice"], row["window"], f"{row['samples']:,}", *groups.cell(row),
                 "insufficient" if row["state"] != "ok" else number(row["ece"]), number(row["ece_debiased"]),
                 interval(row["ece_lower"], row["ece_upper"]), number(row["ece_null_quantile"]),
                 signed_number(row["calibration_gap"]), number(row["brier_score"]), number(row["auroc"]),
             )
             for row in rows
         ),
-        numeric=("samples", "ECE", "debiased", "by luck", "gap", "Brier", "AUROC"),
+        numeric=("samples", *groups.name, "ECE", "debiased", "by luck", "gap", "Brier", "AUROC"),
     )  # fmt: skip
     print_line("by luck: the ECE that 5 % of perfectly calibrated slices of this size would exceed")
 

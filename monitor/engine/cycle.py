@@ -382,7 +382,7 @@ class Cycle:
         """What there is to show of a model; of one that failed, what was known before."""
         model, connection = each.model, self.connection
         return ModelStatus(
-            name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
+            name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples, group_noun=model.noun,
             last_sample_at=rows.load_last_sample(connection, model.name), longest_window=model.longest_window,
             readings=each.readings or rows.load_readings(connection, model.name), **seen_of(model, store),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),

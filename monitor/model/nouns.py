@@ -80,6 +80,15 @@ def count_samples(samples: int, groups: int | None = None, noun: str | None = No
     return members if groups is None else f"{quantity(groups, noun or GROUP)} ({members})"
 
 
+def number_samples(samples: int, groups: int | None = None, noun: str | None = None) -> str:
+    """The number alone where samples are independent, for sentences that say what is counted.
+
+    >>> number_samples(1204), number_samples(1204, 57, "image")
+    ('1,204', '57 images, 1,204 samples')
+    """
+    return f"{samples:,}" if groups is None else list_samples(samples, groups, noun)
+
+
 def list_samples(samples: int, groups: int | None = None, noun: str | None = None, kind: str = "sample") -> str:
     """The same to stand in parentheses: ``57 images, 1,204 samples``."""
     members = quantity(samples, kind)

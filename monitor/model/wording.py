@@ -8,7 +8,6 @@ from sys import float_info
 from monitor.model.durations import format_duration
 from monitor.model.evidence import LabelDelays, Shift
 from monitor.model.intake import FoldedValues, GroupSpans, Straddling, WaitingLabels
-from monitor.model.nouns import make_plural
 from monitor.model.nouns import quantity as quantity
 from monitor.model.slices import Task
 
@@ -192,9 +191,9 @@ def round_up(length: timedelta) -> timedelta:
     return ceil(length / unit) * unit
 
 
-def describe_shifts(shifts: Sequence[Shift], reference: str, noun: str = "sample") -> str:
+def describe_shifts(shifts: Sequence[Shift], reference: str) -> str:
     """``over-confident above 0.8 (expected 0.93, came true 0.81)``, two joined by "and"; "" where there is none."""
-    suffix = f" compared with its first {make_plural(noun)}" if shifts and reference == "deployment" else ""
+    suffix = " compared with its first samples" if shifts and reference == "deployment" else ""
     return " and ".join(map(_describe_shift, shifts)) + suffix
 
 

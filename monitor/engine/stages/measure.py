@@ -142,7 +142,7 @@ def _disparities(
         "own": compared.own, "rest": compared.rest, "difference": compared.difference, "lower": verdict.lower,
         "lower_alone": verdict.lower_alone, "p_value": verdict.p_value,
     }  # fmt: skip
-    numbers = {name: _known(np.where(known, column, np.nan)) for name, column in columns.items()}
+    numbers: dict[str, Any] = {name: _known(np.where(known, column, np.nan)) for name, column in columns.items()}
     groups = _groups(model, held)
     return [
         Disparity(

@@ -115,7 +115,7 @@ def _drifted(
     slice: str, shifts: Sequence[Mapping[str, Any]] = (), direction: str = "", *, reference: str,  # noqa: A002
     began: str, newest_at: str | None, samples: int, noun: str | None = None, **_: object,
 ) -> str:  # fmt: skip
-    words = describe_shifts([Shift(**each) for each in shifts], reference, noun or "sample") or direction
+    words = describe_shifts([Shift(**each) for each in shifts], reference) or direction
     how = f"are {words}" if words else "have drifted"
     counts = quantity(samples, f"labelled {noun or 'sample'}")
     counts = f"{counts} since" if newest_at is None else f"newest alarm {minute_of(newest_at)} UTC, on {counts}"
