@@ -113,11 +113,11 @@ def _drift(**values: Any) -> str:
 
 def _drifted(
     slice: str, shifts: Sequence[Mapping[str, Any]] = (), direction: str = "", *, reference: str,  # noqa: A002
-    began: str, newest_at: str | None, samples: int, noun: str | None = None, **_: object,
+    began: str, newest_at: str | None, samples: int, **more: Any,
 ) -> str:  # fmt: skip
     words = describe_shifts([Shift(**each) for each in shifts], reference) or direction
     how = f"are {words}" if words else "have drifted"
-    counts = quantity(samples, f"labelled {noun or 'sample'}")
+    counts = quantity(samples, f"labelled {more.get('noun') or 'sample'}")
     counts = f"{counts} since" if newest_at is None else f"newest alarm {minute_of(newest_at)} UTC, on {counts}"
     return f"Scores of {'all traffic' if slice == 'all' else slice} {how} since about {moment_of(began)} ({counts})."
 
