@@ -15,10 +15,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from monitor.cli.groups import group_column
 from monitor.model import Alert, AlertState, Job, JobState
 from monitor.model.errors import CalwatchError
 from monitor.model.history import Attempt
+from monitor.model.nouns import put_in_groups
 from monitor.model.reasons import Code, Reason
 from monitor.model.wording import describe_set_aside, interval, make_visible, minute, number, percent, signed_number
 from monitor.model.words import name_kind, tell_reason, tell_trigger
@@ -185,25 +185,25 @@ def _threshold(row: Row) -> str:
 
 
 def _tell_models(rows: Sequence[Row]) -> None:
-    groups = group_column(rows)
     print_table(
         "models",
-        (
-            "model", "version", "window", "samples", *groups.name, "labelled", "ECE", "95 % interval", "gap", "firing",
-            "pending", "unknown",
-        ),
+        ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "pending", "unknown"),
         (
             (
-                row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", *groups.cell(row),
-                percent(row["label_coverage"]),
+                row["model"], row["version"] or "–", row["window"], _counted(row), percent(row["label_coverage"]),
                 "insufficient" if row["state"] != "ok" else number(row["ece"]),
                 interval(row["ece_lower"], row["ece_upper"]), signed_number(row["calibration_gap"]), str(row["firing"]),
                 str(row["pending"]), str(row["unknown"]),
             )
             for row in rows
         ),
-        numeric=("samples", *groups.name, "labelled", "ECE", "gap", "firing", "pending", "unknown"),
+        numeric=("samples", "labelled", "ECE", "gap", "firing", "pending", "unknown"),
     )  # fmt: skip
+
+
+def _counted(row: Row) -> str:
+    """Samples, and in how many groups: in one cell, which breaks between them where there is little room."""
+    return put_in_groups(row["samples"], row["groups"], row["group_noun"])
 
 
 def _explained(row: Row) -> str:
@@ -217,23 +217,19 @@ def tell_slices(rows: Sequence[Row]) -> None:
     if not rows:
         print_line("no readings yet; what came in: calwatch status, what could: calwatch check")
         return
-    groups = group_column(rows)
     print_table(
         "slices, worst first (by the lower bound of ECE)",
-        (
-            "model", "slice", "window", "samples", *groups.name, "ECE", "debiased", "95 % interval", "by luck", "gap",
-            "Brier", "AUROC",
-        ),
+        ("model", "slice", "window", "samples", "ECE", "debiased", "95 % interval", "by luck", "gap", "Brier", "AUROC"),
         (
             (
-                row["model"], row["slice"], row["window"], f"{row['samples']:,}", *groups.cell(row),
+                row["model"], row["slice"], row["window"], _counted(row),
                 "insufficient" if row["state"] != "ok" else number(row["ece"]), number(row["ece_debiased"]),
                 interval(row["ece_lower"], row["ece_upper"]), number(row["ece_null_quantile"]),
                 signed_number(row["calibration_gap"]), number(row["brier_score"]), number(row["auroc"]),
             )
             for row in rows
         ),
-        numeric=("samples", *groups.name, "ECE", "debiased", "by luck", "gap", "Brier", "AUROC"),
+        numeric=("samples", "ECE", "debiased", "by luck", "gap", "Brier", "AUROC"),
     )  # fmt: skip
     print_line("by luck: the ECE that 5 % of perfectly calibrated slices of this size would exceed")
 

@@ -8,7 +8,7 @@ NOUN = r"^[A-Za-z][A-Za-z0-9-]*( [A-Za-z0-9-]+)*$"  # one word or few
 _UNLIKE: Mapping[str, str] = {  # whose plurals follow no rule
     "child": "children", "man": "men", "woman": "women", "person": "people", "tooth": "teeth", "foot": "feet",
     "mouse": "mice", "leaf": "leaves", "half": "halves", "life": "lives", "knife": "knives", "quiz": "quizzes",
-    "series": "series", "species": "species", "fish": "fish", "sheep": "sheep",
+    "movie": "movies", "series": "series", "species": "species", "fish": "fish", "sheep": "sheep",
 }  # fmt: skip
 _ONE_OF_S = ("lens", "gas", "canvas", "atlas", "alias", "bias", "news", "chaos")  # singular, though they look otherwise
 # what a group must not be called: the members that are counted beside it
@@ -57,7 +57,7 @@ def find_flaw(noun: str) -> str | None:
     >>> find_flaw("images"), find_flaw("sample"), find_flaw("CT scan")
     ('be singular: "image"', 'be what samples come in, not the samples: such as "image", "clip" or "patient"', None)
     """
-    if not re.search(NOUN, noun):
+    if not re.fullmatch(NOUN, noun):
         return 'be a short word for one group, such as "image", "clip" or "patient"'
     singular = find_singular(noun)
     if (singular or noun).lower() in _MEMBERS:
@@ -87,6 +87,15 @@ def number_samples(samples: int, groups: int | None = None, noun: str | None = N
     ('1,204', '57 images, 1,204 samples')
     """
     return f"{samples:,}" if groups is None else list_samples(samples, groups, noun)
+
+
+def put_in_groups(samples: int, groups: int | None = None, noun: str | None = None) -> str:
+    """The number, and the groups behind it: for cells of tables whose heads say what is counted.
+
+    >>> put_in_groups(1204), put_in_groups(1204, 57, "image")
+    ('1,204', '1,204 in 57 images')
+    """
+    return f"{samples:,}" if groups is None else f"{samples:,} in {quantity(groups, noun or GROUP)}"
 
 
 def list_samples(samples: int, groups: int | None = None, noun: str | None = None, kind: str = "sample") -> str:
