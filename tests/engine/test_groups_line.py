@@ -275,6 +275,8 @@ def test_pages_say_what_samples_come_in_and_what_evidence_promises_of_it(told: T
     assert "given all scores of the image and the past" in boxes
     assert "given all scores" not in plain
     assert "4,760 clips are still to come" in clips
+    assert re.search(r"drift: [\d.]+ of the limit[^:]*, of clips since", clips)
+    assert re.search(r"drift: [\d.]+ of the limit[^:]*, of samples since", plain)
     assert "2,600 samples are still to come" in plain
     assert "1,200 in 120 clips" in told.page("/model?model=clips&window=24h")
     assert "1,200 in" not in told.page("/model?model=plain&window=24h")

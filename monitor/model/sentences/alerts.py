@@ -108,16 +108,16 @@ def _share(share: float) -> str:
 
 def _drift(**values: Any) -> str:
     """Two sentences: what has drifted since when, and how sure that is; with the stop of the second."""
-    return f"{_drifted(**values)} {_alarmed(**values)}"
+    counts = quantity(values["samples"], f"labelled {values.get('noun') or 'sample'}")
+    return f"{_drifted(counts=counts, **values)} {_alarmed(**values)}"
 
 
 def _drifted(
     slice: str, shifts: Sequence[Mapping[str, Any]] = (), direction: str = "", *, reference: str,  # noqa: A002
-    began: str, newest_at: str | None, samples: int, **more: Any,
+    began: str, newest_at: str | None, counts: str, **_: object,
 ) -> str:  # fmt: skip
     words = describe_shifts([Shift(**each) for each in shifts], reference) or direction
     how = f"are {words}" if words else "have drifted"
-    counts = quantity(samples, f"labelled {more.get('noun') or 'sample'}")
     counts = f"{counts} since" if newest_at is None else f"newest alarm {minute_of(newest_at)} UTC, on {counts}"
     return f"Scores of {'all traffic' if slice == 'all' else slice} {how} since about {moment_of(began)} ({counts})."
 

@@ -26,7 +26,7 @@ from monitor.model import (
 )
 from monitor.model.durations import format_duration
 from monitor.model.history import SliceReading
-from monitor.model.nouns import GROUP, count_samples
+from monitor.model.nouns import GROUP, count_samples, make_plural
 from monitor.model.readings import SECONDS
 from monitor.model.words import tell_change, tell_reason, tell_trigger
 from monitor.statistics.thresholds.policies import PROMISES, policy_kind
@@ -162,7 +162,7 @@ _FILTERS = {
     "asked_by": name_asker, "breakable": break_at_commas, "change": describe_change, "condition": describe_condition,
     "count": format_count, "delays": describe_delays, "in_quotes": wording.quote_names, "interval": wording.interval,
     "lacking": describe_lack, "minute": wording.minute, "number": wording.number, "policy_kind": policy_kind,
-    "promise": describe_promise, "counted": count_labelled, "in_groups": tell_groups, "once": count_once,
+    "promise": describe_promise, "counted": count_labelled, "in_groups": tell_groups, "once": count_once, "plural": make_plural,
     "scale": format_ratio, "sentence": wording.sentence, "share": wording.percent,
     "shortened": shorten_name, "signed": wording.signed_number, "silence": _tell_silence, "span": wording.span,
     "why": explain_alert, "describe_folded": wording.describe_folded, "describe_spans": wording.describe_spans,
