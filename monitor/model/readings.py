@@ -89,7 +89,8 @@ class Reading:
     label_lag_seconds: float | None  # mean of labelled_at − observed_at
     metrics: Mapping[str, float | None] = field(default_factory=dict)  # every name in METRICS; None = unknown
     reliability: tuple[ReliabilityBin, ...] = ()
-    # that the labelled samples come in, one that spans time buckets once in each; None: samples are independent
+    # that the labelled samples come in, one that spans time buckets once in each; None: samples are independent, or
+    # some of them came before any group_id did
     groups: int | None = None
     group_noun: str | None = None  # what one is called
 

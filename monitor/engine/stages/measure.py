@@ -22,6 +22,7 @@ from monitor.model import (
 )
 from monitor.model.readings import OBJECT_COUNTS, OBJECT_METRICS, RECALL_METRICS
 from monitor.rules.conditions import is_covered
+from monitor.statistics.arrays import totals
 from monitor.statistics.calibration.disparity import Comparison, assess_disparities, compare_with_rest
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import list_bars, reliability
@@ -76,11 +77,15 @@ def readings_of(
 
 
 def _groups(model: Model, held: WindowCells) -> Callable[[int], dict[str, Any]]:
-    """In how many groups the labelled samples of a unit come, and what one is called; nothing where they are independent."""
+    """In how many groups the labelled samples of a unit come, and what one is called; nothing where they are independent, nor
+    where the window has buckets from before groups were told, whose samples no group counts."""
     if held.clusters is None:
         return lambda unit: {}
-    counts = held.clusters.count_groups(len(held.slices)).tolist()
-    return lambda unit: {"groups": round(counts[unit]), "group_noun": model.noun}
+    units = len(held.slices)
+    counts = held.clusters.count_groups(units)
+    # a sample of a group of m weighs 1/m, so no more weight than groups where all are counted
+    is_whole = totals(held.cells.unit, held.cells.weight, units) <= counts + 0.5
+    return lambda unit: {"groups": round(float(counts[unit])), "group_noun": model.noun} if is_whole[unit] else {}
 
 
 def _known_live(live: Mapping[str, NDArray[np.float64]], samples: NDArray[np.float64], needed: int) -> dict[str, Any]:

@@ -111,7 +111,7 @@ class ReadingKeys(item_of(Reading, without=("metrics", "reliability"))):  # type
     groups: int | None = Field(
         None,
         description="that the labelled samples come in, one that spans time buckets once in each; null: samples are "
-        "independent",
+        "independent, or some came before any group_id did",
     )
     group_noun: str | None = Field(None, description="what one is called: image, clip, ...; null: no groups")
 
