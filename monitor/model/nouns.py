@@ -71,13 +71,14 @@ def quantity(count: int, noun: str = "sample") -> str:
 
 
 def count_samples(samples: int, groups: int | None = None, noun: str | None = None, kind: str = "sample") -> str:
-    """How many samples, and first how many groups they come in; ``groups`` None: in none.
+    """How many samples, and first how many groups they come in; ``groups`` None: in none. No sample is said without groups:
+    there may be images in which a detector finds nothing.
 
     >>> count_samples(1204), count_samples(1204, 57, "image"), count_samples(1, 1, "study", "labelled sample")
     ('1,204 samples', '57 images (1,204 samples)', '1 study (1 labelled sample)')
     """
     members = quantity(samples, kind)
-    return members if groups is None else f"{quantity(groups, noun or GROUP)} ({members})"
+    return members if groups is None or not samples else f"{quantity(groups, noun or GROUP)} ({members})"
 
 
 def number_samples(samples: int, groups: int | None = None, noun: str | None = None) -> str:
@@ -86,7 +87,7 @@ def number_samples(samples: int, groups: int | None = None, noun: str | None = N
     >>> number_samples(1204), number_samples(1204, 57, "image")
     ('1,204', '57 images, 1,204 samples')
     """
-    return f"{samples:,}" if groups is None else list_samples(samples, groups, noun)
+    return f"{samples:,}" if groups is None or not samples else list_samples(samples, groups, noun)
 
 
 def put_in_groups(samples: int, groups: int | None = None, noun: str | None = None) -> str:
@@ -95,10 +96,10 @@ def put_in_groups(samples: int, groups: int | None = None, noun: str | None = No
     >>> put_in_groups(1204), put_in_groups(1204, 57, "image")
     ('1,204', '1,204 in 57 images')
     """
-    return f"{samples:,}" if groups is None else f"{samples:,} in {quantity(groups, noun or GROUP)}"
+    return f"{samples:,}" if groups is None or not samples else f"{samples:,} in {quantity(groups, noun or GROUP)}"
 
 
 def list_samples(samples: int, groups: int | None = None, noun: str | None = None, kind: str = "sample") -> str:
     """The same to stand in parentheses: ``57 images, 1,204 samples``."""
     members = quantity(samples, kind)
-    return members if groups is None else f"{quantity(groups, noun or GROUP)}, {members}"
+    return members if groups is None or not samples else f"{quantity(groups, noun or GROUP)}, {members}"

@@ -58,8 +58,9 @@ def test_groups_are_said_before_their_samples_and_independent_samples_as_ever() 
     assert count_samples(1204, 57, "image") == "57 images (1,204 samples)"
     assert count_samples(1, 1, "study") == "1 study (1 sample)"
     assert count_samples(1204) == "1,204 samples"
-    assert count_samples(0, 0, "box", "labelled sample") == "0 boxes (0 labelled samples)"
+    assert count_samples(1, 1, "box", "labelled sample") == "1 box (1 labelled sample)"
     assert list_samples(1204, 57, None) == "57 groups, 1,204 samples"
     assert list_samples(1) == "1 sample"
+    assert (count_samples(0, 0, "image"), list_samples(0, 0, "image")) == ("0 samples", "0 samples")
     assert number_samples(1204) == "1,204"
     assert number_samples(1204, 57, "image") == "57 images, 1,204 samples"

@@ -46,7 +46,7 @@ def _threshold(
 
 def _threshold_unknown(metric: str, window: str, samples: int, needed: int | None, **counted: Any) -> str:
     lacks = "" if needed is None else f", {needed:,} needed"
-    if needed is not None and counted.get("groups") is not None:
+    if needed is not None and samples and counted.get("groups") is not None:
         lacks = f" of {needed:,} needed"  # which of the two counts is too low
     if metric in SECONDS and samples and needed is None:
         lacks = ", among them labels from before calwatch first read their source, which say no labelled_at"

@@ -46,7 +46,7 @@ def break_at_commas(text: str) -> Markup:
 def describe_lack(reading: Reading, needed: int) -> str:
     """What an insufficient reading lacks, in words; ``needed`` is the model's min_samples."""
     waiting = f"{reading.unlabelled:,} wait for a label" if reading.unlabelled else "none waits for a label"
-    if reading.groups is not None:
+    if reading.groups is not None and reading.samples:
         groups = wording.quantity(reading.groups, reading.group_noun or GROUP)
         return f"insufficient: {reading.samples:,} labelled samples ({groups}) of {needed:,} needed, {waiting}"
     return f"insufficient: {reading.samples:,} labelled of {needed:,} needed, {waiting}"
@@ -59,7 +59,7 @@ def count_labelled(held: Reading | SliceReading) -> str:
 
 def tell_groups(held: Reading | SliceReading | Disparity) -> Markup:
     """`` in 57 images``, in small letters, to stand behind a number of samples; nothing where these are independent."""
-    if held.groups is None:
+    if held.groups is None or not held.samples:
         return Markup("")
     groups = wording.quantity(held.groups, held.group_noun or GROUP)
     return Markup(' <span class="quiet">in {}</span>').format(groups)
