@@ -240,10 +240,8 @@ def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: DriftRule,
 
 
 def _missing(rule: DriftRule, stream: Stream) -> int | None:
-    """Samples, those of one group as one, that the reference of a stream still lacks; None when it is judged."""
+    """Samples that the reference of a stream still lacks; None when it is judged."""
     if rule.reference != "deployment":
         return None
     gathering = ReferencePool.from_bytes(stream.reference) if stream.reference else ReferencePool()
-    if gathering.reference is not None:
-        return None
-    return max(math.ceil(gathering.needed(rule.reference_samples) - gathering.weight), 1)
+    return None if gathering.reference is not None else max(math.ceil(rule.reference_samples - gathering.weight), 1)
