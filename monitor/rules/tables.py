@@ -274,7 +274,7 @@ class DriftTable(RuleTable):
         "score", description="drift away from perfect calibration, or from how it was at deployment"
     )
     reference_samples: Count = Field(
-        2000, description='with reference = "deployment": its first samples, those of a group as one; of groups 50 at least',
+        2000, description='with reference = "deployment": its first samples',
         json_schema_extra={"minimum": LEAST_REFERENCE_SAMPLES},
     )  # fmt: skip
 
