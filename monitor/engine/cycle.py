@@ -17,6 +17,7 @@ import structlog
 from monitor.config.cron import latest_due
 from monitor.config.settings import MEND, Config, Model, read_config
 from monitor.engine.stages.drift import weigh_evidence
+from monitor.engine.stages.groups import name_groups
 from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.engine.stages.judge import RuleResults, evaluate_rules, last_seen_of_slices
 from monitor.engine.stages.label_delays import add_caveat, watch_delays
@@ -251,7 +252,7 @@ class Cycle:
     def _weigh(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
         """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
         with self.instruments.time_stage("weigh"):
-            found = weigh_evidence(store, each.rulebook, now)
+            found = name_groups(store, weigh_evidence(store, each.rulebook, now))
         each.succeeded["weigh"] = now
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
             stored = load_label_delays(self.connection, each.model.name)

@@ -40,7 +40,6 @@ from monitor.statistics.drift.budget import drifted_slices
 from monitor.statistics.drift.eprocess import Advance, Alarm, Block, advance_evidence
 from monitor.statistics.drift.explain import explain_drift, find_shifts
 from monitor.statistics.drift.reference_pool import ReferencePool
-from monitor.store.cells import has_groups
 from monitor.store.connection import make_naive, transaction, utc_day
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import AlarmRow, load_newest_alarms, store_alarms, store_words
@@ -64,9 +63,7 @@ def weigh_evidence(store: ModelStore, rulebook: Rulebook, now: datetime) -> tupl
         for rule in rules:
             _weigh_rule(store, rule, floor, changed, end, now)
         held.forget_changes(store.connection, store.model_id, end)
-    noun = store.model.noun if has_groups(store) else None
-    shown = (one for rule in rules for one in _shown(store.connection, store.model, rule, floor))
-    return tuple(replace(one, group_noun=noun) for one in shown)
+    return tuple(one for rule in rules for one in _shown(store.connection, store.model, rule, floor))
 
 
 def _weigh_rule(
