@@ -18,6 +18,7 @@ from rich.table import Table
 from monitor.model import Alert, AlertState, Job, JobState
 from monitor.model.errors import CalwatchError
 from monitor.model.history import Attempt
+from monitor.model.nouns import put_in_groups
 from monitor.model.reasons import Code, Reason
 from monitor.model.wording import describe_set_aside, interval, make_visible, minute, number, percent, signed_number
 from monitor.model.words import name_kind, tell_reason, tell_trigger
@@ -189,7 +190,7 @@ def _tell_models(rows: Sequence[Row]) -> None:
         ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "pending", "unknown"),
         (
             (
-                row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", percent(row["label_coverage"]),
+                row["model"], row["version"] or "–", row["window"], _counted(row), percent(row["label_coverage"]),
                 "insufficient" if row["state"] != "ok" else number(row["ece"]),
                 interval(row["ece_lower"], row["ece_upper"]), signed_number(row["calibration_gap"]), str(row["firing"]),
                 str(row["pending"]), str(row["unknown"]),
@@ -198,6 +199,11 @@ def _tell_models(rows: Sequence[Row]) -> None:
         ),
         numeric=("samples", "labelled", "ECE", "gap", "firing", "pending", "unknown"),
     )  # fmt: skip
+
+
+def _counted(row: Row) -> str:
+    """Samples, and in how many groups: in one cell, which breaks between them where there is little room."""
+    return put_in_groups(row["samples"], row["groups"], row["group_noun"])
 
 
 def _explained(row: Row) -> str:
@@ -216,7 +222,7 @@ def tell_slices(rows: Sequence[Row]) -> None:
         ("model", "slice", "window", "samples", "ECE", "debiased", "95 % interval", "by luck", "gap", "Brier", "AUROC"),
         (
             (
-                row["model"], row["slice"], row["window"], f"{row['samples']:,}",
+                row["model"], row["slice"], row["window"], _counted(row),
                 "insufficient" if row["state"] != "ok" else number(row["ece"]), number(row["ece_debiased"]),
                 interval(row["ece_lower"], row["ece_upper"]), number(row["ece_null_quantile"]),
                 signed_number(row["calibration_gap"]), number(row["brier_score"]), number(row["auroc"]),

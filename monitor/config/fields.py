@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from monitor.config.cron import demand_some_run
 from monitor.config.section import MustError, Words
 from monitor.model.durations import parse_duration
+from monitor.model.nouns import NOUN, find_flaw
 
 _DIMENSION = r"^[a-z][a-z0-9_]*$"
 _PORT = "([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
@@ -64,6 +65,12 @@ def _path(value: Any) -> Any:
     return value
 
 
+def _group_noun(value: str) -> str:
+    if (flaw := find_flaw(value)) is not None:
+        raise MustError(flaw)
+    return value
+
+
 def _external_url(value: str) -> str:
     try:
         urlsplit(value)
@@ -102,6 +109,9 @@ TimeZone = Annotated[str, AfterValidator(_zone)]
 Cron = Annotated[str, AfterValidator(_cron), Field(json_schema_extra={"pattern": r"^\s*\S+(\s+\S+){4}\s*$"})]
 Listen = Annotated[str, Field(pattern=rf"^\S+:{_PORT}$"), Words('be host:port such as "127.0.0.1:9464"')]
 ExternalUrl = Annotated[str, Field(pattern=_URL), AfterValidator(_external_url), Words(_OWN_URL)]
+GroupNoun = Annotated[
+    str, Field(max_length=30), AfterValidator(_group_noun), Field(json_schema_extra={"pattern": NOUN})
+]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 SliceDimension = Annotated[
     str, Field(max_length=60), AfterValidator(_dimension), Field(json_schema_extra={"pattern": _DIMENSION})

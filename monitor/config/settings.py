@@ -18,6 +18,7 @@ from monitor.config.boxes_agree import box_mistakes
 from monitor.config.fields import (
     Duration,
     ExternalUrl,
+    GroupNoun,
     Listen,
     Name,
     OwnPath,
@@ -86,6 +87,11 @@ class Model(Section):
     )
     show_images: bool = Field(
         False, strict=True, description="small pictures on the page, of that origin alone; else links only"
+    )
+    group_noun: GroupNoun | None = Field(
+        None,
+        description="what a group of samples is called, such as image, clip or patient; else image where the task is "
+        "detection or segmentation, and group",
     )
     source: Annotated[tuple[SourceSettings, ...], BeforeValidator(list_one)] = Field(
         min_length=1, description="one table, or several"
@@ -213,6 +219,11 @@ class Model(Section):
     def event(self) -> str:
         """The event of which scores are the probability, as it is shown beside numbers."""
         return self.task.event_at(self.iou_text)
+
+    @property
+    def noun(self) -> str:
+        """What a group of samples is called."""
+        return self.group_noun or self.task.group_noun
 
     @property
     def window_names(self) -> dict[str, timedelta]:

@@ -17,6 +17,7 @@ import structlog
 from monitor.config.cron import latest_due
 from monitor.config.settings import MEND, Config, Model, read_config
 from monitor.engine.stages.drift import weigh_evidence
+from monitor.engine.stages.groups import name_groups
 from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.engine.stages.judge import RuleResults, evaluate_rules, last_seen_of_slices
 from monitor.engine.stages.label_delays import add_caveat, watch_delays
@@ -251,7 +252,7 @@ class Cycle:
     def _weigh(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
         """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
         with self.instruments.time_stage("weigh"):
-            found = weigh_evidence(store, each.rulebook, now)
+            found = name_groups(store, weigh_evidence(store, each.rulebook, now))
         each.succeeded["weigh"] = now
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
             stored = load_label_delays(self.connection, each.model.name)
@@ -382,7 +383,7 @@ class Cycle:
         """What there is to show of a model; of one that failed, what was known before."""
         model, connection = each.model, self.connection
         return ModelStatus(
-            name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
+            name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples, group_noun=model.noun,
             last_sample_at=rows.load_last_sample(connection, model.name), longest_window=model.longest_window,
             readings=each.readings or rows.load_readings(connection, model.name), **seen_of(model, store),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),

@@ -44,7 +44,7 @@ class Evidence:
     onset: datetime | None = None  # of that alarm: start of the bucket the drift most likely began in
     told_at: datetime | None = None  # when that alarm was found; None: as soon as its bucket had ended
     began: datetime | None = None  # of the first alarm that led to that one without quiet between; None: the same
-    samples_since_onset: int | None = None  # since `onset`
+    samples_since_onset: int | None = None  # since `onset`; those of one group count as one
     alarms: int = 0  # since `opened`, that one included
     # the strongest first; none where none is clear, or an earlier release left words only
     shifts: tuple[Shift, ...] = ()
@@ -53,7 +53,10 @@ class Evidence:
     explained: bool = True  # False: the direction is unknown
     caveat: str = ""  # why the false-alarm budget is not guaranteed now; "" = it is
     listed: bool = False  # e-BH lists the slice as drifted; at most a tenth of the listed ones are not, on average
-    reference_missing: int | None = None  # samples still to come before the reference stands and judging begins
+    reference_missing: int | None = (
+        None  # samples (or groups) still to come before the reference stands and judging begins
+    )
+    group_noun: str | None = None  # what a group is called, where samples come in groups; None: they are independent
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class SliceReading(_Measured):
     window_start: datetime
     window_end: datetime
     iou: float | None = None  # that a box needs to be right; None: no boxes, or matched by the user
+    groups: int | None = None  # that the samples come in; None: they are independent
+    group_noun: str | None = None  # what one is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class EvidencePoint:
     rule: str
     version: str
     calibrator: str
-    samples: int
+    samples: int  # those of one group count as one
     ratio: float
 
 

@@ -89,12 +89,20 @@ class Reading:
     label_lag_seconds: float | None  # mean of labelled_at − observed_at
     metrics: Mapping[str, float | None] = field(default_factory=dict)  # every name in METRICS; None = unknown
     reliability: tuple[ReliabilityBin, ...] = ()
+    # that the labelled samples come in, one that spans time buckets once in each; None: samples are independent, or
+    # some of them came before any group_id did
+    groups: int | None = None
+    group_noun: str | None = None  # what one is called
 
     @property
     def label_coverage(self) -> float | None:
         """Labelled share of all predictions in the window; None without predictions."""
         predictions = self.samples + self.unlabelled
         return self.samples / predictions if predictions else None
+
+    def counts_objects(self, metric: str) -> bool:
+        """Whether a metric rests on the objects there were rather than on samples: recall, where these are counted."""
+        return metric in RECALL_METRICS and self.metrics.get("truths") is not None
 
     def count_behind(self, metric: str) -> float:
         """Return how many a metric rests on: for recall the objects there were, where these are counted, else samples."""
@@ -156,3 +164,5 @@ class Disparity:
     lower: float | None = None  # and at least, for all slices at once, at the rule's level; named = at least `above`
     lower_alone: float | None = None  # and at least, this slice alone, at twice that level
     p_value: float | None = None  # of "worse by no more than `above`", adjusted for all slices
+    groups: int | None = None  # that the slice's samples come in; None: samples are independent
+    group_noun: str | None = None  # what one is called

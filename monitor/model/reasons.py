@@ -171,6 +171,11 @@ class Reason:
         """Return the same reason with more values."""
         return replace(self, values={**self.values, **{name: _plain(value) for name, value in values.items()}})
 
+    def name_groups(self, noun: str) -> "Reason":
+        """Return it with what a group of samples is called, where it speaks of groups."""
+        speaks = self.values.get("groups") is not None or self.code == Code.GATE_FEW_GROUPS
+        return self.with_values(noun=noun) if speaks else self
+
     def time(self, name: str) -> datetime | None:
         """Return a value that is a time; None where there is none."""
         held = self.values.get(name)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
+from monitor.model.nouns import GROUP
+
 
 class Task(StrEnum):
     """What the model does, and therefore which event its score is the probability of."""
@@ -32,6 +34,11 @@ class Task(StrEnum):
     def counts_missed(self) -> bool:
         """Whether each positive is a sample, so that those not predicted are counted: a missed object has no detection."""
         return self is not Task.DETECTION
+
+    @property
+    def group_noun(self) -> str:
+        """What a group of samples is called where nobody says."""
+        return "image" if self in (Task.DETECTION, Task.SEGMENTATION) else GROUP
 
     @property
     def has_negatives(self) -> bool:

@@ -40,6 +40,7 @@ class ModelStatus:
     problem: str | None = None  # why the last cycle failed for this model; None = it went well
     last_sample_at: datetime | None = None  # None = none has come yet
     longest_window: str = ""
+    group_noun: str = "group"  # what a group of samples is called
     iou: str = ""  # that boxes need to be right, where calwatch matches them: "0.5", or by class "0.5, person 0.6"
     missed: tuple[SeenObject, ...] = ()  # the newest objects that were missed, and invented, where objects are known
     invented: tuple[SeenObject, ...] = ()

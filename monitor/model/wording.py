@@ -8,6 +8,7 @@ from sys import float_info
 from monitor.model.durations import format_duration
 from monitor.model.evidence import LabelDelays, Shift
 from monitor.model.intake import FoldedValues, GroupSpans, Straddling, WaitingLabels
+from monitor.model.nouns import quantity as quantity
 from monitor.model.slices import Task
 
 UNKNOWN = "–"
@@ -116,11 +117,6 @@ def describe_silence(last_at: datetime | None, window: str) -> str:
     if last_at is None:
         return "no samples yet"
     return f"no samples {f'within {window}' if window else 'in any window'}; last at {moment(last_at)}"
-
-
-def quantity(count: int, noun: str = "sample") -> str:
-    """``1 sample``, ``1,204 samples``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def short_number(value: float) -> str:

@@ -157,8 +157,9 @@ def judge_candidate(
     judged = _slice_improvements(gain, samples, slices, confidence, needed.slice_samples)
     worse = [each for each in judged if each.improvement.upper < 0]
     accepted = overall.lower > 0 and not worse
-    why = [_on_the_whole(overall, bool(np.array_equal(current[own], candidate[own])), accepted)]
-    why += [_on_slice(each) for each in worse]
+    is_same, grouped = bool(np.array_equal(current[own], candidate[own])), samples.group is not None
+    why = [_on_the_whole(overall, is_same, accepted, grouped=grouped)]
+    why += [_on_slice(each, grouped=grouped) for each in worse]
     if accepted and judged:
         why.append(Reason.of(Code.GATE_NO_SLICE_WORSE, slices=len(judged), needed=needed.slice_samples))
     worst = min(judged, key=lambda each: each.improvement.upper, default=None)
@@ -218,19 +219,29 @@ def _slice_improvements(
     ]
 
 
-def _on_the_whole(overall: Improvement, same: bool, accepted: bool) -> Reason:
+def _on_the_whole(overall: Improvement, same: bool, accepted: bool, *, grouped: bool) -> Reason:
+    counted = _counted(overall, grouped)
     if same:
-        return Reason.of(Code.GATE_SAME, samples=overall.n)
+        return Reason.of(Code.GATE_SAME, **counted)
     code = Code.GATE_CHANCE
     if overall.lower > 0:
         code = Code.GATE_ACCEPTED if accepted else Code.GATE_BETTER
     elif overall.upper < 0 or overall.mean <= 0:
         code = Code.GATE_WORSE
-    return Reason.of(code, mean=overall.mean, lower=overall.lower, confidence=overall.confidence, samples=overall.n)
+    return Reason.of(code, mean=overall.mean, lower=overall.lower, confidence=overall.confidence, **counted)
 
 
-def _on_slice(each: SliceImprovement) -> Reason:
+def _counted(found: Improvement, grouped: bool) -> dict[str, int]:
+    """How many samples it rests on, and where these come in groups how many of those."""
+    return {"samples": found.n, **({"groups": found.groups} if grouped else {})}
+
+
+def _on_slice(each: SliceImprovement, *, grouped: bool) -> Reason:
     found = each.improvement
     return Reason.of(
-        Code.GATE_SLICE_WORSE, slice=each.slice, by=-found.mean, reach=found.upper - found.mean, samples=found.n
+        Code.GATE_SLICE_WORSE,
+        slice=each.slice,
+        by=-found.mean,
+        reach=found.upper - found.mean,
+        **_counted(found, grouped),
     )

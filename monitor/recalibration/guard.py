@@ -20,6 +20,7 @@ from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.registry import load_promoted, load_serving
 from monitor.statistics.sequential_comparison import ALPHA, BOUND, NOTHING, LossComparison, bound_gain, compare_losses
+from monitor.store.cells import has_groups
 from monitor.store.connection import fetch_dicts, make_naive, transaction
 from monitor.store.model_store import ModelStore
 from monitor.store.samples import load_batches
@@ -100,18 +101,19 @@ def run_guards(store: ModelStore, now: datetime, end: datetime) -> GuardResult:
                 "no raw_score or logits, so it is not rolled back should it do worse"
             )
         if state == "worse":
-            rollbacks.append(_rollback(model.name, guard, found, now))
+            rollbacks.append(_rollback(store, guard, found, now))
     return GuardResult(tuple(rollbacks), tuple(notes))
 
 
-def _rollback(model: str, guard: Guard, found: LossComparison, now: datetime) -> Job:
+def _rollback(store: ModelStore, guard: Guard, found: LossComparison, now: datetime) -> Job:
+    grouped = {"groups": found.groups, "noun": store.model.noun} if has_groups(store) else {}
     why = Reason.of(
         Code.GUARD_WORSE, calibrator=guard.calibrator, parent=guard.parent, by=found.loss / found.groups,
-        samples=found.samples, evidence=found.evidence, limit=1 / ALPHA,
+        samples=found.samples, evidence=found.evidence, limit=1 / ALPHA, **grouped,
     )  # fmt: skip
     order = RollbackOrder(expected=guard.calibrator, why=why)
     asked_by = Trigger(TriggerKind.GUARD, guard.calibrator)
-    return job_of(model, "rollback", asked_by, guard.scope, now, details=order.as_details)
+    return job_of(store.model.name, "rollback", asked_by, guard.scope, now, details=order.as_details)
 
 
 def _compare_changed(store: ModelStore, guard: Guard, end: datetime) -> bool:

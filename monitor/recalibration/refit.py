@@ -22,7 +22,7 @@ from monitor.recalibration.artefacts import Artefact
 from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.gate import Verdict, count_bars, judge_candidate, split_in_time
 from monitor.recalibration.selection import FitCells, select_calibrator, select_calibrator_from_cells
-from monitor.recalibration.straddling import reasons_with_straddling
+from monitor.recalibration.straddling import reasons_with_straddling, tell_few_samples
 from monitor.recalibration.thresholds import ChosenThreshold, choose_thresholds, is_choice_due, is_promise_broken
 from monitor.statistics.arrays import Floats
 
@@ -83,7 +83,7 @@ def run_refit(task: RefitInputs, *, calwatch_version: str) -> Refit:
     settings = model.recalibration
     own = len(samples) - int(mask_slices(samples, task.slices, apart).sum())
     if own < settings.min_samples:
-        return Refit(False, (Reason.of(Code.REFIT_FEW_SAMPLES, needed=settings.min_samples, found=own),))
+        return Refit(False, (tell_few_samples(model, samples, settings.min_samples, own),))
     border = counted.border if counted else None
     early, late, last = split_windows(
         samples, settings.gate_fraction, thresholds=model.threshold is not None, border=border
@@ -101,7 +101,8 @@ def run_refit(task: RefitInputs, *, calwatch_version: str) -> Refit:
     candidate = chosen.calibrator.apply(late.score, late.logits)
     names = [slice_.text for slice_ in task.slices]
     verdict = judge_candidate(current, candidate, late, names, apart=others, confidence=settings.confidence)
-    why = *chosen.why, *reasons_with_straddling(verdict, samples, early, late, last)
+    judged = (each.name_groups(model.noun) for each in reasons_with_straddling(verdict, samples, early, late, last))
+    why = *chosen.why, *judged
     parent = finest_scope(scope, list(in_use))
     fit_window = SampleSpan(counted.start, counted.border, counted.n) if counted else _window(fitting)
     artefact = Artefact(

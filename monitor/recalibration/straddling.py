@@ -1,12 +1,21 @@
-"""What a refit says of groups that lie on both sides of its cuts in time."""
+"""What a refit says of groups: of too few, and of those that lie on both sides of its cuts in time."""
 
 import numpy as np
 
+from monitor.config.settings import Model
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
 from monitor.recalibration.gate import Verdict
 
 TOLD_FROM = 0.1  # of the later samples: fewer are clips that happen to lie across the cut
+
+
+def tell_few_samples(model: Model, samples: Samples, needed: int, found: int) -> Reason:
+    """Return that ``found`` of the samples, which are all that may be used, are too few."""
+    grouped: dict[str, object] = {}
+    if samples.group is not None:
+        grouped = {"groups": len(np.unique(samples.units())), "noun": model.noun}
+    return Reason.of(Code.REFIT_FEW_SAMPLES, needed=needed, found=found, **grouped)
 
 
 def reasons_with_straddling(verdict: Verdict, samples: Samples, early: Samples, *later: Samples) -> tuple[Reason, ...]:

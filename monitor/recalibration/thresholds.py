@@ -78,7 +78,7 @@ def choose_thresholds(
         return (), ()
     policy = parse_policy(settings.policy)
     earlier, later = _scored(model, calibrator, early), _scored(model, calibrator, late)
-    whole = choose_threshold(policy, later, confidence=settings.confidence, chosen_on=earlier)
+    whole = _named(model, choose_threshold(policy, later, confidence=settings.confidence, chosen_on=earlier))
     base = ThresholdInUse(model.name, scope, policy.text, None, None, None, artefact_id, now)
     decided = [ChosenThreshold(_in_use(base, whole), whole.curve)]
     why = [whole.why]
@@ -91,11 +91,17 @@ def choose_thresholds(
                 few.append(name)
                 continue
             choice = choose_threshold(policy, part_late, confidence=settings.confidence, chosen_on=part_early)
+            choice = _named(model, choice)
             found.append(ChosenThreshold(_in_use(replace(base, per=per, class_name=name), choice), choice.curve))
         decided += found
         if whole.why.code not in NOT_HELD:
             why.append(_on_classes(policy, settings.confidence, per, found, few))
     return tuple(decided), tuple(why)
+
+
+def _named(model: Model, choice: ThresholdChoice) -> ThresholdChoice:
+    """With what a group of samples is called, where it was measured on groups."""
+    return replace(choice, why=choice.why.name_groups(model.noun))
 
 
 def is_choice_due(model: Model, standing: ThresholdInUse | None, stays: tuple[str, Calibrator], late: Samples) -> bool:

@@ -109,7 +109,10 @@ def _compare(rule: ThresholdRule, reading: Reading, before: Alert | None) -> Fin
     too_few = metric not in own_count and reading.state is ReadingState.INSUFFICIENT
     if value is None or not math.isfinite(value) or too_few or behind < rule.min_samples:
         needed = rule.min_samples if behind < rule.min_samples else None
-        why = Reason.of(Code.THRESHOLD_UNKNOWN, metric=metric, window=rule.window, samples=behind, needed=needed)
+        why = Reason.of(
+            Code.THRESHOLD_UNKNOWN, metric=metric, window=rule.window, samples=behind, needed=needed,
+            **_counted(reading, metric),
+        )  # fmt: skip
         return Finding(None, before.value if before else None, why)
     upward = rule.above is not None
     start, clear = rule.bounds
@@ -118,9 +121,21 @@ def _compare(rule: ThresholdRule, reading: Reading, before: Alert | None) -> Fin
         holds, bound = (value >= clear if upward else value <= clear), clear
     why = Reason.of(
         Code.THRESHOLD, metric=metric, value=value, bound=bound, clears=holds and bound != start, window=rule.window,
-        samples=None if metric == "samples" else behind,
+        samples=None if metric == "samples" else behind, **_counted(reading, metric),
     )  # fmt: skip
     return Finding(holds, value, why, reading.window_start)
+
+
+def _counted(reading: Reading, metric: str) -> dict[str, object]:
+    """What a reason says of what is counted beside its number: objects, or in how many groups samples come; nothing else."""
+    if reading.counts_objects(metric):
+        return {"kind": "object"}
+    return _groups(reading)
+
+
+def _groups(held: Reading | Disparity) -> dict[str, object]:
+    """In how many groups samples come, and what one is called; nothing where they are independent."""
+    return {} if held.groups is None else {"groups": held.groups, "noun": held.group_noun}
 
 
 def disparity_findings(
@@ -138,8 +153,9 @@ def disparity_findings(
 
 
 def _against_rest(rule: DisparityRule, held: Disparity, before: Alert | None) -> Finding:
-    compared = {
-        "measure": held.measure, "window": held.window, "samples": held.samples, "rest_samples": held.rest_samples
+    compared: dict[str, object] = {
+        "measure": held.measure, "window": held.window, "samples": held.samples, "rest_samples": held.rest_samples,
+        **_groups(held),
     }  # fmt: skip
     if held.difference is None or held.lower is None or held.lower_alone is None:
         few = min(held.samples, held.rest_samples) < held.needed_samples
@@ -218,8 +234,9 @@ def _is_quiet(held: Evidence, alarm_at: datetime, onset: datetime, now: datetime
 
 def _no_alarm(held: Evidence) -> Reason:
     under = {"calibrator": held.calibrator, "opened": held.opened}
+    once = {} if held.group_noun is None else {"noun": held.group_noun}
     if held.reference_missing:
-        return Reason.of(Code.DRIFT_NOT_JUDGED, lacking=held.reference_missing, **under)
+        return Reason.of(Code.DRIFT_NOT_JUDGED, lacking=held.reference_missing, **once, **under)
     return Reason.of(Code.DRIFT_NONE, ratio=held.ratio, **under)
 
 
@@ -227,6 +244,7 @@ def _alarm(rule: DriftRule, held: Evidence, began: datetime) -> Reason:
     return Reason.of(
         Code.DRIFT, slice=held.slice.text, began=began, shifts=[asdict(each) for each in held.shifts],
         **({} if held.shifts else {"direction": held.direction}),
+        **({} if held.group_noun is None else {"noun": held.group_noun}),
         newest_at=None if began == held.onset else held.alarm_at, samples=held.samples_since_onset or 0,
         ratio=held.alarm_ratio, reference=rule.reference, per_year=rule.false_alarms_per_year, caveat=held.caveat,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from monitor.config.settings import Model
 from monitor.config.sources import SourceSettings
 from monitor.model import Slice, Task
 from monitor.model.durations import format_duration
+from monitor.model.nouns import GROUP
 from monitor.model.wording import describe_straddling, first_few, minute, quantity
 from monitor.sources.batch import Batch
 from monitor.sources.findings import Finding, Weight
@@ -81,6 +82,7 @@ class Trial:
     late: list[Lateness] = field(default_factory=list)
     ids: dict[str, None] = field(default_factory=dict)  # of predictions, or of labels that say something
     groups: tuple[str, ...] = ()
+    noun: str = GROUP  # what one is called
     ids_are_all: bool = True
     slices: set[Slice] = field(default_factory=set)  # whose predictions can be taken; some of them where there are many
     contrary: dict[str, str] = field(default_factory=dict)  # zone names at times of the year when clocks show another
@@ -173,7 +175,9 @@ class Trial:
 
     def _look_at_groups(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
         groups = "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
-        self.groups = tuple(fetch_column(connection, groups))
+        self.groups, self.noun = tuple(fetch_column(connection, groups)), model.noun
+        if model.group_noun and not self.groups:
+            self.findings.append(Finding(describe_no_groups(model.noun)))
         keys = fetch_column(connection, "SELECT DISTINCT slice_key FROM tried WHERE reason IS NULL LIMIT 10000")
         self.slices = {Slice.of(dict(zip(model.slices, key.split("\x1f"), strict=False))) for key in keys}
         spans = measure_straddling(connection, "tried", model.bucket)
@@ -241,7 +245,16 @@ class Trial:
             said += f" (they name {quantity(self.identities, 'prediction')}: the others come again)"
         if self.first is not None and self.last is not None:
             said += f", observed {minute(self.first)} to {minute(self.last)} UTC"
-        return f"{said}, {self.labelled:,} with an outcome"
+        groups = f"; they come in {quantity(len(self.groups), self.noun)}" if self.groups else ""
+        return f"{said}, {self.labelled:,} with an outcome{groups}"
+
+
+def describe_no_groups(noun: str) -> str:
+    """That groups have a name and no sample is in one."""
+    return (
+        f'group_noun is "{noun}", and no row tried has a group_id: samples count as independent, each by itself. What tells '
+        f'which {noun} a row belongs to? Map it: columns = {{ group_id = "…" }}'
+    )
 
 
 def _missing_words(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: LabelRules) -> Counter[str]:

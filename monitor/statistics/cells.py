@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, xlog1py, xlogy
 
-from monitor.statistics.arrays import Floats, Ints, concatenate_columns, expand_units, pick_rows, sum_by_key
+from monitor.statistics.arrays import Floats, Ints, concatenate_columns, expand_units, pick_rows, sum_by_key, totals
 
 SCORE_BINS = 15
 FINE_BINS = 192
@@ -254,6 +254,11 @@ class Clusters:
             score_bin = (slot % (SCORE_BINS + 1) - 1).astype(np.int16)
             parts.append(cls(slot // (SCORE_BINS + 1), score_bin, sums[0] ** 2, np.ones(slot.size)))
         return concatenate_columns(parts).merge()
+
+    def count_groups(self, units: int) -> Floats:
+        """Return the number of groups of each unit, over all score bins; shape (units,)."""
+        whole = self.score_bin == ALL_BINS
+        return totals(self.unit[whole], self.groups[whole], units)
 
     def merge(self) -> "Clusters":
         """One row per (unit, level), in that order."""

@@ -35,6 +35,14 @@ def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:
     store.execute(statement("cells_revision"), own)
 
 
+def has_groups(store: ModelStore) -> bool:
+    """Whether labelled samples of the model have come in groups."""
+    (found,) = store.fetch_row(
+        "SELECT EXISTS (FROM group_cells WHERE model_id = $model_id)", {"model_id": store.model_id}
+    )
+    return bool(found)
+
+
 def _add_and_subtract(store: ModelStore, buckets: Mapping[str, object]) -> None:
     """The cells of independent samples: plus the batch's rows, less those they replace. No other sample is read."""
     store.execute(statement("cells_added"), buckets)

@@ -41,7 +41,8 @@ from monitor.store.connection import (
 from monitor.store.reasons import JOB, REASON, job_from, job_row, reason_columns, reason_of
 
 _READING_KEYS = ("model", "version", "slice", "window", "window_start", "window_end", "computed_at", "state")
-READING_COLUMNS = (*_READING_KEYS, *COUNTS, *METRICS)
+_GROUPS = ("groups", "group_noun")
+READING_COLUMNS = (*_READING_KEYS, *COUNTS, *_GROUPS, *METRICS)
 _BAR = tuple(ReliabilityBin.__dataclass_fields__)
 _ALERT = tuple(name for name in Alert.__dataclass_fields__ if name != "why")
 _DISPARITY = tuple(Disparity.__dataclass_fields__)
@@ -93,7 +94,7 @@ def store_readings(connection: duckdb.DuckDBPyConnection, model: str, readings: 
     )
     for table in ("newest_readings", "reliability"):
         delete_rows(connection, table, {"model": model})
-    read = attrgetter(*_READING_KEYS, *COUNTS)
+    read = attrgetter(*_READING_KEYS, *COUNTS, *_GROUPS)
     rows = ((*read(reading), *(reading.metrics.get(name) for name in METRICS)) for reading in readings)
     insert_columns(connection, "newest_readings", READING_COLUMNS, rows)
     _store_labels(connection, {reading.slice for reading in readings})
@@ -119,7 +120,7 @@ def load_readings(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Re
     """The newest readings, without reliability bars: what a restart has before its first measurement."""
     listed = ", ".join(f'"{name}"' for name in READING_COLUMNS)
     rows = fetch_dicts(connection, f"SELECT {listed} FROM newest_readings WHERE model = $model", {"model": model})
-    own = (*_READING_KEYS, "samples", "unlabelled", "label_lag_seconds")
+    own = (*_READING_KEYS, "samples", "unlabelled", "label_lag_seconds", *_GROUPS)
     return tuple(
         Reading(**{name: row[name] for name in own} | {
             "slice": Slice.parse(row["slice"]), "state": ReadingState(row["state"]),

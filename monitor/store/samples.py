@@ -60,7 +60,7 @@ def load_samples(
     store.execute("DROP TABLE IF EXISTS parts")
     notes = []
     if thinned:
-        by = "id" if samples.group is None else "group"
+        by = "id" if samples.group is None else store.model.noun
         logits = classes if classes > ROOMY else None
         notes.append(Reason.of(Code.SAMPLES_CHOSEN, kept=len(samples), usable=usable, logits=logits, by=by))
     if without_raw:

@@ -74,6 +74,7 @@ BEYOND_A_SCHEMA = (  # parts of the mistakes that only the program tells
     "which calwatch sets itself", "goes with task", "needs holds", "of a detector one must hold",
     "two lengths in pixels", "matching is for boxes", "beside sources of boxes", "must rise, each once", "show_images needs",
     "must name one host", "has the unknown field", "must have its fields in single braces", "is the same for many images",
+    "must be singular",
 )  # fmt: skip
 
 

@@ -229,7 +229,7 @@ def test_models_are_never_cut(small: Published) -> None:
     assert registry.get_sample_value("calwatch_model_healthy", {"model": "digits"}) == 1
     # the whole, firing slices and states of rules are not cut either
     assert registry.get_sample_value("calwatch_series_capped") == 2
-    assert registry.get_sample_value("calwatch_series_beyond_limit") == 66
+    assert registry.get_sample_value("calwatch_series_beyond_limit") == 67
 
 
 def test_a_dimension_called_like_a_label_of_calwatch_gets_another_name(reading: Callable[..., Reading]) -> None:

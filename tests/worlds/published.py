@@ -1,7 +1,9 @@
 """A small snapshot in which everything that can be published occurs once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -51,6 +53,11 @@ def make_reading(
     )  # fmt: skip
 
 
+def make_grouped_reading(slice_: Slice, **metrics: Any) -> Reading:
+    """One of samples in groups."""
+    return replace(make_reading(slice_, **metrics), groups=80, group_noun="clip")
+
+
 OFF = Reason.of(Code.THRESHOLD, metric="ece_lower", value=0.083, bound=0.05, clears=False, window="24h", samples=400)
 
 
@@ -98,7 +105,7 @@ def small() -> Published:
             labelled_images=60.0, recall_ceiling=0.9, fp_per_image=0.5, ece_above_threshold=0.0625, laece=0.15,
             average_precision=0.6, average_precision_50=0.7,
         ),
-        make_reading(
+        make_grouped_reading(
             NIGHT, ece=0.1, ece_debiased=0.095, ece_lower=0.083, ece_upper=0.12, ece_null_quantile=0.03,
             calibration_gap=0.09, brier_score=0.2, log_loss=0.6, auroc=None,
         ),

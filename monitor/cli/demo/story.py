@@ -10,6 +10,7 @@ from monitor.cli.demo.play import CONFIG
 from monitor.cli.output import print_line, print_table, tell_alerts, tell_pulled, tell_refits
 from monitor.engine.backtest import Playback
 from monitor.model import AlertState, Job, JobState, Slice
+from monitor.model.nouns import put_in_groups
 from monitor.model.wording import interval, minute, number, signed_number
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.cells import Cells
@@ -111,7 +112,7 @@ def _tell_now(played: Playback) -> None:
         ("slice", "samples", "ECE", "95 % interval", "by luck", "gap"),
         (
             (
-                r.slice.text, f"{r.samples:,}", number(r.metrics["ece"]),
+                r.slice.text, put_in_groups(r.samples, r.groups, r.group_noun), number(r.metrics["ece"]),
                 interval(r.metrics["ece_lower"], r.metrics["ece_upper"]), number(r.metrics["ece_null_quantile"]),
                 signed_number(r.metrics["calibration_gap"]),
             )

@@ -1,7 +1,7 @@
 """Cells of a window → readings, the metrics of every shown slice with their state, and disparities. Calculates only."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from monitor.model import (
 )
 from monitor.model.readings import OBJECT_COUNTS, OBJECT_METRICS, RECALL_METRICS
 from monitor.rules.conditions import is_covered
+from monitor.statistics.arrays import totals
 from monitor.statistics.calibration.disparity import Comparison, assess_disparities, compare_with_rest
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import list_bars, reliability
@@ -57,6 +58,7 @@ def readings_of(
     samples = metrics["samples"]
     metrics |= _known_live(live or {}, samples, model.min_samples)
     columns = {name: _known(metrics[name]) for name in METRICS}
+    groups = _groups(model, held)
     readings = []
     for unit in range(units):
         enough = samples[unit] >= model.min_samples
@@ -68,10 +70,22 @@ def readings_of(
                 samples=int(samples[unit]), unlabelled=int(held.unlabelled[unit]),
                 label_lag_seconds=float(held.lag[unit] / samples[unit]) if samples[unit] else None,
                 metrics={name: column[unit] for name, column in columns.items()},
-                reliability=list_bars(bars, unit) if enough else (),
+                reliability=list_bars(bars, unit) if enough else (), **groups(unit),
             )
         )  # fmt: skip
     return tuple(readings)
+
+
+def _groups(model: Model, held: WindowCells) -> Callable[[int], dict[str, Any]]:
+    """In how many groups the labelled samples of a unit come, and what one is called; nothing where they are independent, nor
+    where the window has buckets from before groups were told, whose samples no group counts."""
+    if held.clusters is None:
+        return lambda unit: {}
+    units = len(held.slices)
+    counts = held.clusters.count_groups(units)
+    # a sample of a group of m weighs 1/m, so no more weight than groups where all are counted
+    is_whole = totals(held.cells.unit, held.cells.weight, units) <= counts + 0.5
+    return lambda unit: {"groups": round(float(counts[unit])), "group_noun": model.noun} if is_whole[unit] else {}
 
 
 def _known_live(live: Mapping[str, NDArray[np.float64]], samples: NDArray[np.float64], needed: int) -> dict[str, Any]:
@@ -133,13 +147,14 @@ def _disparities(
         "own": compared.own, "rest": compared.rest, "difference": compared.difference, "lower": verdict.lower,
         "lower_alone": verdict.lower_alone, "p_value": verdict.p_value,
     }  # fmt: skip
-    numbers = {name: _known(np.where(known, column, np.nan)) for name, column in columns.items()}
+    numbers: dict[str, Any] = {name: _known(np.where(known, column, np.nan)) for name, column in columns.items()}
+    groups = _groups(model, held)
     return [
         Disparity(
             model=model.name, version=held.versions[unit], rule=rule.name, slice=held.slices[unit],
             window=rule.window, window_start=start, window_end=end, measure=compared.measure,
             samples=int(compared.samples[unit]), rest_samples=int(compared.rest_samples[unit]), needed_samples=needed,
-            slices=verdict.family, **{name: column[unit] for name, column in numbers.items()},
+            slices=verdict.family, **{name: column[unit] for name, column in numbers.items()}, **groups(unit),
         )
         for unit in np.flatnonzero(covered).tolist()
     ]  # fmt: skip

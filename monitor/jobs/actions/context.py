@@ -12,7 +12,8 @@ from monitor.jobs.actions.delivery import Delivery
 from monitor.jobs.actions.message import EventContext
 from monitor.model import Job, ReliabilityBin, Slice
 from monitor.model.errors import CalwatchError
-from monitor.model.wording import minute, number, quantity, signed_number
+from monitor.model.nouns import count_samples
+from monitor.model.wording import minute, number, signed_number
 from monitor.store.published.queries import Snapshot
 from monitor.store.published.snapshot import SNAPSHOT
 
@@ -50,7 +51,7 @@ def _known(snapshot: Snapshot, payload: Mapping[str, Any], draw: bool) -> EventC
     over = f"over {reading.window} until {minute(reading.window_end)} UTC{at}"
     sure = (
         f"ECE {number(reading.ece_debiased)} (debiased{interval}), gap {signed_number(reading.calibration_gap)}, "
-        f"{quantity(reading.samples, 'labelled sample')} {over}"
+        f"{count_samples(reading.samples, reading.groups, reading.group_noun, 'labelled sample')} {over}"
     )
     if not draw:
         return EventContext(sure=sure, deeds=deeds)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from monitor.model.evidence import Shift
+from monitor.model.nouns import list_samples, quantity
 from monitor.model.readings import SECONDS
 from monitor.model.reasons import Code
 from monitor.model.sentences.templates import tell_length
@@ -15,7 +16,6 @@ from monitor.model.wording import (
     moment_of,
     multiple,
     number,
-    quantity,
     short_number,
     signed_number,
 )
@@ -35,20 +35,29 @@ def _lengths_apart(value: float, bound: float) -> tuple[str, str]:
 
 
 def _threshold(
-    metric: str, value: float, bound: float, clears: bool, window: str, samples: int | None, **_: object
+    metric: str, value: float, bound: float, clears: bool, window: str, samples: int | None, **counted: Any
 ) -> str:
     word = "above" if value > bound else "below" if value < bound else "at"
     where = ", where it clears," if clears else ""
     said, limit = _lengths_apart(value, bound) if metric in SECONDS else (_apart(value, bound), short_number(bound))
     text = f"{metric} {said} is {word} {limit}{where} over {window}"
-    return text if samples is None else f"{text} ({quantity(samples)})"
+    return text if samples is None else f"{text} ({_counted(samples, **counted)})"
 
 
-def _threshold_unknown(metric: str, window: str, samples: int, needed: int | None, **_: object) -> str:
+def _threshold_unknown(metric: str, window: str, samples: int, needed: int | None, **counted: Any) -> str:
     lacks = "" if needed is None else f", {needed:,} needed"
+    if needed is not None and samples and counted.get("groups") is not None:
+        lacks = f" of {needed:,} needed"  # which of the two counts is too low
     if metric in SECONDS and samples and needed is None:
         lacks = ", among them labels from before calwatch first read their source, which say no labelled_at"
-    return f"{metric} is unknown over {window} ({quantity(samples)}{lacks})"
+    return f"{metric} is unknown over {window} ({_counted(samples, **counted)}{lacks})"
+
+
+def _counted(
+    samples: int, groups: int | None = None, noun: str | None = None, kind: str = "sample", **_: object
+) -> str:
+    """How many a number rests on, to stand in parentheses: of samples in groups also how many groups."""
+    return list_samples(samples, groups, noun, kind)
 
 
 def _compared(measure: str) -> str:
@@ -56,10 +65,10 @@ def _compared(measure: str) -> str:
 
 
 def _disparity_unknown(
-    measure: str, window: str, samples: int, rest_samples: int, needed: int | None, **_: object
+    measure: str, window: str, samples: int, rest_samples: int, needed: int | None, **counted: Any
 ) -> str:
-    lacks = "" if needed is None else f"; {needed:,} needed in both"
-    counts = f"({quantity(samples)}, rest {rest_samples:,}{lacks})"
+    lacks = "" if needed is None else f"; {needed:,}{_samples(**counted)} needed in both"
+    counts = f"({_counted(samples, **counted)}, rest {rest_samples:,}{_samples(**counted)}{lacks})"
     return f"{_compared(measure)} against the rest of the model is unknown over {window} {counts}"
 
 
@@ -70,8 +79,13 @@ def _disparity(
     return (
         f"{_compared(measure)} {form(own)} against {form(rest)} in the rest of the model: "
         f"{'worse' if difference > 0 else 'better'} by {abs(difference):.3f}"
-        f"{_certainty(**found)} over {window} ({quantity(samples)}, rest {rest_samples:,})"
+        f"{_certainty(**found)} over {window} ({_counted(samples, **found)}, rest {rest_samples:,}{_samples(**found)})"
     )
+
+
+def _samples(groups: int | None = None, **_: object) -> str:
+    """What a number counts, where groups are counted beside it."""
+    return "" if groups is None else " samples"
 
 
 def _certainty(
@@ -94,16 +108,16 @@ def _share(share: float) -> str:
 
 def _drift(**values: Any) -> str:
     """Two sentences: what has drifted since when, and how sure that is; with the stop of the second."""
-    return f"{_drifted(**values)} {_alarmed(**values)}"
+    counts = quantity(values["samples"], f"labelled {values.get('noun') or 'sample'}")
+    return f"{_drifted(counts=counts, **values)} {_alarmed(**values)}"
 
 
 def _drifted(
     slice: str, shifts: Sequence[Mapping[str, Any]] = (), direction: str = "", *, reference: str,  # noqa: A002
-    began: str, newest_at: str | None, samples: int, **_: object,
+    began: str, newest_at: str | None, counts: str, **_: object,
 ) -> str:  # fmt: skip
     words = describe_shifts([Shift(**each) for each in shifts], reference) or direction
     how = f"are {words}" if words else "have drifted"
-    counts = quantity(samples, "labelled sample")
     counts = f"{counts} since" if newest_at is None else f"newest alarm {minute_of(newest_at)} UTC, on {counts}"
     return f"Scores of {'all traffic' if slice == 'all' else slice} {how} since about {moment_of(began)} ({counts})."
 
@@ -125,8 +139,8 @@ def _drift_none(ratio: float, calibrator: str, opened: str, **_: object) -> str:
     return f"drift evidence is {short_number(ratio)} of what raises an alarm, {_under(calibrator, opened)}"
 
 
-def _drift_not_judged(lacking: int, calibrator: str, opened: str, **_: object) -> str:
-    missing = quantity(lacking, "labelled sample")
+def _drift_not_judged(lacking: int, calibrator: str, opened: str, noun: str | None = None, **_: object) -> str:
+    missing = quantity(lacking, f"labelled {noun or 'sample'}")
     return f"drift is not judged yet: its reference lacks {missing}, {_under(calibrator, opened)}"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from monitor.model.nouns import GROUP, count_samples, make_plural
 from monitor.model.reasons import Code
 from monitor.model.sentences.templates import OF_TEMPLATES
 from monitor.model.wording import amount, duration_of, exact_percent, first_few, minute_of
@@ -30,13 +31,27 @@ def _logits_lacking(methods: Sequence[str], lacking: int, samples: int) -> str:
     return f"{_on_scores(methods)}: {lacking:,} of {samples:,} samples have no logits"
 
 
-def _change(mean: float, samples: int, lower: float = 0.0, confidence: float = 0.0) -> tuple[str, str, str]:
+def _refit_few_samples(needed: int, found: int, groups: int | None = None, noun: str | None = None) -> str:
+    has = f"{found:,}" if groups is None else count_samples(found, groups, noun)
+    return f"needs {needed:,} labelled samples, has {has}; nothing changes"
+
+
+def _change(
+    mean: float, samples: int, lower: float = 0.0, confidence: float = 0.0, groups: int | None = None,
+    noun: str | None = None,
+) -> tuple[str, str, str]:  # fmt: skip
     """By how much log-loss changes, how much at least, and on what."""
     return (
         f"log-loss {'better' if mean > 0 else 'worse'} by {amount(abs(mean))}",
         f"at least {amount(lower)} with {exact_percent(confidence)} confidence",
-        f"on {samples:,} later samples",
+        f"on {_later(samples, groups, noun)}",
     )
+
+
+def _later(samples: int, groups: int | None = None, noun: str | None = None) -> str:
+    if groups is None:
+        return f"{samples:,} later samples"
+    return count_samples(samples, groups, f"later {noun or GROUP}")
 
 
 def _gate(form: str) -> Callable[..., str]:
@@ -44,8 +59,35 @@ def _gate(form: str) -> Callable[..., str]:
     return lambda **values: form.format(**dict(zip(("change", "sure", "on"), _change(**values), strict=True)))
 
 
-def _gate_straddled(lacks: str, groups: Mapping[str, Any], **values: Any) -> str:
-    return f"{OF_TEMPLATES[Code(lacks)](**values)}: {OF_TEMPLATES[Code.GROUPS_STRADDLE](**groups)}"
+def _gate_same(samples: int, groups: int | None = None, noun: str | None = None) -> str:
+    return f"the candidate gives the same scores as the calibrator in use on {_later(samples, groups, noun)}"
+
+
+def _gate_slice_worse(
+    slice: str, by: float, reach: float, samples: int, groups: int | None = None, noun: str | None = None,  # noqa: A002
+) -> str:  # fmt: skip
+    on = f"{samples:,} samples" if groups is None else count_samples(samples, groups, noun)
+    return f"slice {slice} log-loss worse by {amount(by)} ± {amount(reach)} on {on}"
+
+
+def _gate_few_groups(needed: int, found: int, noun: str | None = None) -> str:
+    of = "groups (images, clips)" if noun is None else make_plural(noun)
+    return f"needs later samples of {needed} {of}, has {found}"
+
+
+def _groups_straddle(
+    left_out: int, later: int, straddling: int, groups: int, noun: str | None = None, **_: object
+) -> str:
+    some = make_plural(noun or GROUP)
+    return (
+        f"{left_out:,} of {later:,} later samples are in {some} that lie on both sides of the cut in time and take part in "
+        f"neither ({straddling:,} of {groups:,} {some} lie so); is group_id the patient rather than the visit?"
+    )
+
+
+def _gate_straddled(lacks: str, groups: Mapping[str, Any], noun: str | None = None, **values: Any) -> str:
+    tell = _gate_few_groups if lacks == Code.GATE_FEW_GROUPS else OF_TEMPLATES[Code(lacks)]
+    return f"{tell(**values, noun=noun)}: {_groups_straddle(**{**groups, 'noun': noun})}"
 
 
 _GOALS = {
@@ -61,13 +103,16 @@ _FIGURES = {
 
 
 def _goal(
-    kind: str, target: float, confidence: float, samples: int, groups: int | None, *, labelled: bool = False, **_: object
+    kind: str, target: float, confidence: float, samples: int, groups: int | None, *, labelled: bool = False,
+    noun: str | None = None, **_: object,
 ) -> str:  # fmt: skip
     goal = _GOALS["fp_per_labelled_image" if labelled else kind].format(target)
-    return f"{goal} with {100 * confidence:g} % confidence on {_measured_on(samples, groups)}"
+    return f"{goal} with {100 * confidence:g} % confidence on {_measured_on(samples, groups, noun)}"
 
 
-def _measured_on(samples: int, groups: int | None) -> str:
+def _measured_on(samples: int, groups: int | None, noun: str | None = None) -> str:
+    if groups is not None and noun is not None:
+        return count_samples(samples, groups, noun)
     return f"{samples:,} samples{'' if groups is None else f' in {groups:,} groups'}"
 
 
@@ -148,10 +193,13 @@ def _rolled_back(present: str, target: str) -> str:
     return f"rolled back from {present or 'no calibrator'} to {target or 'no calibrator (scores as they come)'}"
 
 
-def _guard_worse(calibrator: str, parent: str, by: float, samples: int, evidence: float, limit: float) -> str:
+def _guard_worse(
+    calibrator: str, parent: str, by: float, samples: int, evidence: float, limit: float, **counted: Any
+) -> str:
+    on = count_samples(samples, **counted) if counted else f"{samples:,} samples"
     return (
         f"calibrator {calibrator} does worse than {parent or 'none'} since its promotion: log-loss higher by {amount(by)} on "
-        f"{samples:,} samples; evidence {evidence:.3g}, limit {limit:g}"
+        f"{on}; evidence {evidence:.3g}, limit {limit:g}"
     )
 
 
@@ -166,7 +214,12 @@ OF_JOBS: dict[Code, Callable[..., str]] = {
         f"{_on_scores(methods)}: logits come without the index of the true class"
     ),
     Code.LOGITS_LACKING: _logits_lacking,
+    Code.REFIT_FEW_SAMPLES: _refit_few_samples,
+    Code.GATE_FEW_GROUPS: _gate_few_groups,
     Code.GATE_STRADDLED: _gate_straddled,
+    Code.GATE_SAME: _gate_same,
+    Code.GATE_SLICE_WORSE: _gate_slice_worse,
+    Code.GROUPS_STRADDLE: _groups_straddle,
     Code.GATE_WORSE: _gate("{change} {on}"),
     Code.GATE_CHANCE: _gate("{change} {on}, which may be chance (an improvement of {sure})"),
     Code.GATE_BETTER: _gate("on the whole: {change} ({sure}) {on}"),

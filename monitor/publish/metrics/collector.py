@@ -149,6 +149,7 @@ def _reading_rows(reading: Reading, base: dict[str, str]) -> Iterator[Row]:
         ends = [reading.metrics.get(f"threshold_{name}{bound}") for bound in ("_lower", "", "_upper")]
         yield from _bounded(f"calwatch_live_{name}", named, ends)
     yield "calwatch_samples", labels, float(reading.samples)
+    yield from _known("calwatch_groups", labels, reading.groups)
     yield from _known("calwatch_label_coverage_ratio", labels, reading.label_coverage)
     yield from _known("calwatch_label_lag_seconds", labels, reading.label_lag_seconds)
 

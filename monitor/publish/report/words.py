@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from monitor.model.history import Firing
+from monitor.model.nouns import count_samples, number_samples
 from monitor.model.wording import interval, minute, number, percent, quantity, sentence, signed_number, span
 from monitor.publish.report.collect import Report
 
@@ -58,7 +59,8 @@ def _calibration(report: Report) -> Iterator[str]:
         return
     until = f"over {report.window} until {minute(whole.window_end)} UTC"
     if whole.state != "ok":
-        yield f"Too few labelled samples {until} ({whole.samples:,}): nothing can be said of its calibration."
+        count = number_samples(whole.samples, whole.groups, whole.group_noun)
+        yield f"Too few labelled samples {until} ({count}): nothing can be said of its calibration."
         return
     low = whole.ece_lower or 0.0
     verdict = (
@@ -70,7 +72,7 @@ def _calibration(report: Report) -> Iterator[str]:
     yield (
         f"All traffic {until}: debiased ECE {number(whole.ece_debiased)} (95 % interval "
         f"{interval(whole.ece_lower, whole.ece_upper)}, plug-in {number(whole.ece)}) on "
-        f"{quantity(whole.samples, 'labelled sample')}; {verdict}."
+        f"{count_samples(whole.samples, whole.groups, whole.group_noun, 'labelled sample')}; {verdict}."
     )
     gap, lower, upper = whole.calibration_gap, whole.gap_lower, whole.gap_upper
     if gap is not None:
@@ -89,7 +91,7 @@ def _worst(report: Report) -> Iterator[str]:
     row = surely[0]
     yield (
         f"Worst slice: {row.slice}, debiased ECE {number(row.ece_debiased)} "
-        f"({interval(row.ece_lower, row.ece_upper)}) on {quantity(row.samples)}."
+        f"({interval(row.ece_lower, row.ece_upper)}) on {count_samples(row.samples, row.groups, row.group_noun)}."
     )
 
 
@@ -123,7 +125,8 @@ def tell_unknowns(report: Report) -> Iterator[str]:
     for row in report.unsure[:10]:
         yield f"Whether {row.rule} holds for {row.slice}: {row.reason}"
     if report.insufficient:
-        named = ", ".join(f"{row.slice} ({row.samples:,})" for row in report.insufficient[:8])
+        few = report.insufficient[:8]
+        named = ", ".join(f"{row.slice} ({number_samples(row.samples, row.groups, row.group_noun)})" for row in few)
         more = f" and {len(report.insufficient) - 8:,} more" if len(report.insufficient) > 8 else ""
         yield f"The calibration of {quantity(len(report.insufficient), 'slice')} with too few labelled samples: {named}{more}."
     if report.delays is None:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from monitor.model import (
     Alert,
     AlertState,
+    Disparity,
     Job,
     LabelDelays,
     ModelStatus,
@@ -24,6 +25,8 @@ from monitor.model import (
     wording,
 )
 from monitor.model.durations import format_duration
+from monitor.model.history import SliceReading
+from monitor.model.nouns import GROUP, count_samples, make_plural
 from monitor.model.readings import SECONDS
 from monitor.model.words import tell_change, tell_reason, tell_trigger
 from monitor.statistics.thresholds.policies import PROMISES, policy_kind
@@ -43,7 +46,28 @@ def break_at_commas(text: str) -> Markup:
 def describe_lack(reading: Reading, needed: int) -> str:
     """What an insufficient reading lacks, in words; ``needed`` is the model's min_samples."""
     waiting = f"{reading.unlabelled:,} wait for a label" if reading.unlabelled else "none waits for a label"
+    if reading.groups is not None and reading.samples:
+        groups = wording.quantity(reading.groups, reading.group_noun or GROUP)
+        return f"insufficient: {reading.samples:,} labelled samples ({groups}) of {needed:,} needed, {waiting}"
     return f"insufficient: {reading.samples:,} labelled of {needed:,} needed, {waiting}"
+
+
+def count_labelled(held: Reading | SliceReading) -> str:
+    """``57 images (1,204 labelled samples)``; ``1,204 labelled samples`` where they are independent."""
+    return count_samples(held.samples, held.groups, held.group_noun, "labelled sample")
+
+
+def tell_groups(held: Reading | SliceReading | Disparity) -> Markup:
+    """`` in 57 images``, in small letters, to stand behind a number of samples; nothing where these are independent."""
+    if held.groups is None or not held.samples:
+        return Markup("")
+    groups = wording.quantity(held.groups, held.group_noun or GROUP)
+    return Markup(' <span class="quiet">in {}</span>').format(groups)
+
+
+def count_once(count: int, noun: str | None) -> str:
+    """Return how many ``samples`` there are, or ``images`` where those of one count as one."""
+    return wording.quantity(count, noun or "sample")
 
 
 def describe_delays(found: LabelDelays, task: Task) -> str:
@@ -138,7 +162,8 @@ _FILTERS = {
     "asked_by": name_asker, "breakable": break_at_commas, "change": describe_change, "condition": describe_condition,
     "count": format_count, "delays": describe_delays, "in_quotes": wording.quote_names, "interval": wording.interval,
     "lacking": describe_lack, "minute": wording.minute, "number": wording.number, "policy_kind": policy_kind,
-    "promise": describe_promise, "scale": format_ratio, "sentence": wording.sentence, "share": wording.percent,
+    "promise": describe_promise, "counted": count_labelled, "in_groups": tell_groups, "once": count_once, "plural": make_plural,
+    "scale": format_ratio, "sentence": wording.sentence, "share": wording.percent,
     "shortened": shorten_name, "signed": wording.signed_number, "silence": _tell_silence, "span": wording.span,
     "why": explain_alert, "describe_folded": wording.describe_folded, "describe_spans": wording.describe_spans,
     "describe_waiting": wording.describe_waiting,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity, wording
+from monitor.model.nouns import number_samples
 from monitor.model.reasons import WATCHES_NOTHING
 from monitor.publish.web.filters import shorten_name
 
@@ -84,8 +85,9 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
             else "there is no reading yet"
         )
     elif all(reading.state is ReadingState.INSUFFICIENT for reading in whole):
-        most = max(reading.samples for reading in whole)
-        doubts.append(f"too few labelled samples in every window (at most {most:,})")
+        most = max(whole, key=lambda reading: reading.samples)
+        count = number_samples(most.samples, most.groups, most.group_noun)
+        doubts.append(f"too few labelled samples in every window (at most {count})")
     doubts += [
         f"labels of {shorten_name(each.source)} find no prediction: {wording.describe_waiting(each)}"
         for each in model.waiting_labels

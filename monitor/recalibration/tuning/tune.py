@@ -19,6 +19,7 @@ from monitor.model.words import tell_reasons
 from monitor.recalibration.artefacts import Artefact
 from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.gate import split_in_time
+from monitor.recalibration.straddling import tell_few_samples
 from monitor.recalibration.thresholds import (
     Choice,
     ChosenThreshold,
@@ -119,7 +120,7 @@ def _of_samples(task: TuneInputs) -> Choice:
     assert model.threshold is not None
     needed = model.recalibration.min_samples
     if len(samples) < needed:
-        return Choice(False, (Reason.of(Code.REFIT_FEW_SAMPLES, needed=needed, found=len(samples)),))
+        return Choice(False, (tell_few_samples(model, samples, needed, len(samples)),))
     early, late = split_in_time(samples, _count_earlier(task, samples.observed_at) / len(samples))
     if not len(early) or not len(late):
         return Choice(False, (Reason.of(Code.GATE_NO_SAMPLES),))
@@ -130,7 +131,9 @@ def _of_samples(task: TuneInputs) -> Choice:
         return Choice(False, (_turned_down(decided), *said), earlier=spans[0], later=spans[1])
     kept = tuple(each.threshold for each in better)
     found = sum(each.threshold.threshold is not None for each in kept)
-    told = Reason.of(Code.TUNE_ACCEPTED, points=found, later=len(late), unit="sample")
+    grouped = late.group is not None
+    later, unit = (len(np.unique(late.units())), model.noun) if grouped else (len(late), "sample")
+    told = Reason.of(Code.TUNE_ACCEPTED, points=found, later=later, unit=unit)
     return Choice(True, (told, *said), kept, *spans)
 
 

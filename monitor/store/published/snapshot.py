@@ -25,7 +25,7 @@ from monitor.store.readings import store_problems
 from monitor.store.sql import statement
 
 SNAPSHOT = "metrics.duckdb"
-SCHEMA_VERSION = 8  # of the snapshot's tables, a public interface: grows when one changes
+SCHEMA_VERSION = 9  # of the snapshot's tables, a public interface: grows when one changes
 _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can open it
 
 # Tables written anew each time, as they are and by a statement of their own; slice_history and evidence grow.

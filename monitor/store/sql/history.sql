@@ -27,7 +27,7 @@ LIMIT $limit OFFSET $skip;
 
 -- name: history_disparities
 SELECT model, rule, version, slice, "window", window_start, window_end, measure, samples, rest_samples, needed_samples, slices, own, rest, difference, lower,
-       lower_alone, p_value
+       lower_alone, p_value, groups, group_noun
 FROM disparities
 WHERE model = $model
 ORDER BY lower DESC NULLS LAST, difference DESC NULLS LAST, slice, rule

@@ -22,7 +22,7 @@ UNION
 SELECT slice FROM slice_history WHERE model = $model;
 
 -- name: published_models
-SELECT r.model, r.version, r."window", r.state, r.samples, r.label_coverage, r.ece, r.ece_debiased, r.ece_lower,
+SELECT r.model, r.version, r."window", r.state, r.samples, r.groups, r.group_noun, r.label_coverage, r.ece, r.ece_debiased, r.ece_lower,
     r.ece_upper, r.calibration_gap, r.truths, r.threshold_precision, r.threshold_recall, r.fp_per_image, r.window_end,
     (SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.state = 'firing') AS firing,
     (SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.state = 'pending') AS pending,
@@ -33,8 +33,8 @@ QUALIFY row_number() OVER (PARTITION BY r.model ORDER BY r.window_end - r.window
 ORDER BY r.model;
 
 -- name: published_slices
-SELECT model, version, slice, "window", state, samples, label_coverage, ece, ece_debiased, ece_lower, ece_upper,
-    ece_null_quantile, calibration_gap, brier_score, auroc, truths, threshold_precision, threshold_recall, fp_per_image, window_end
+SELECT model, version, slice, "window", state, samples, groups, group_noun, label_coverage, ece, ece_debiased, ece_lower,
+    ece_upper, ece_null_quantile, calibration_gap, brier_score, auroc, truths, threshold_precision, threshold_recall, fp_per_image, window_end
 FROM slice_newest
 WHERE ($model IS NULL OR model = $model) AND ($window IS NULL OR "window" = $window)
 ORDER BY state = 'ok' DESC, ece_lower DESC NULLS LAST, ece_debiased DESC NULLS LAST, slice
@@ -73,7 +73,7 @@ ORDER BY ALL;
 
 -- name: reading_columns
 slice, version, "window", state, samples, unlabelled, label_coverage, label_lag_seconds, ece, ece_debiased, ece_lower,
-       ece_upper, ece_null_quantile, calibration_gap, gap_lower, gap_upper, brier_score, log_loss, auroc, window_start, window_end, iou;
+       ece_upper, ece_null_quantile, calibration_gap, gap_lower, gap_upper, brier_score, log_loss, auroc, window_start, window_end, iou, groups, group_noun;
 
 -- name: published_reading
 -- of the longest window in which the slice has enough samples

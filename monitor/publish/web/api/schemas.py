@@ -108,6 +108,12 @@ class ReadingKeys(item_of(Reading, without=("metrics", "reliability"))):  # type
     labels: Labels
     state: str = Field(description="ok, or insufficient: too few labelled samples, every metric is null")
     label_coverage: Number
+    groups: int | None = Field(
+        None,
+        description="that the labelled samples come in, one that spans time buckets once in each; null: samples are "
+        "independent, or some came before any group_id did",
+    )
+    group_noun: str | None = Field(None, description="what one is called: image, clip, ...; null: no groups")
 
 
 _FIELDS: Mapping[str, Any] = dict.fromkeys(METRICS, (Number, ...))
@@ -153,6 +159,11 @@ class EvidencePointItem(item_of(history.EvidencePoint)):  # type: ignore[misc]  
 class EvidenceItem(item_of(Evidence, without=("told_at", "began"))):  # type: ignore[misc]  # its fields are those of the noun
     ratio: float = Field(description="evidence over its limit; 1 = alarm")
     alarms: int = Field(description="since opened; the fields before are of the newest")
+    samples_since_onset: int | None = Field(description="since the onset of the newest alarm; a group counts as one")
+    reference_missing: int | None = Field(
+        description="samples still to come before the reference stands; a group counts as one; null: it is judged"
+    )
+    group_noun: str | None = Field(description="what a group is called; null: samples are independent")
     direction: str = Field(description="of the newest alarm; empty where none is clear")
     explained: bool = Field(description="false: the direction of the newest alarm is unknown")
 
@@ -257,6 +268,7 @@ class ModelItem(BaseModel):
     event: str = Field(description="what a score is the probability of")
     dimensions: list[str]
     min_samples: int
+    group_noun: str = Field(description="what a group of samples is called, where they come in groups")
     state: str = Field(description="failing, firing, waiting (no sample in any window), insufficient or ok")
     problem: str | None = Field(description="why the newest cycle failed for this model; null: it went well")
     versions: list[str]
@@ -289,7 +301,7 @@ def model_item(status: ModelStatus) -> ModelItem:
     )  # fmt: skip
     return ModelItem(
         name=status.name, task=status.task.value, event=status.event, dimensions=list(status.dimensions),
-        min_samples=status.min_samples, state=state, problem=status.problem,
+        min_samples=status.min_samples, group_noun=status.group_noun, state=state, problem=status.problem,
         versions=list(dict.fromkeys(reading.version for reading in status.readings)),
         windows=list(dict.fromkeys(reading.window for reading in status.readings)), readings=len(status.readings),
         firing=firing, unknown=sum(alert.health != "ok" for alert in status.alerts),

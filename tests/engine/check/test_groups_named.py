@@ -1,0 +1,49 @@
+"""``calwatch check`` says in how many groups rows come, by what they are called, and asks where a name stands for none."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from monitor.engine.check.check import CheckResult, check_config
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def check(base: Path, *, key: str = "", grouped: bool = True, extra: str = "") -> CheckResult:
+    """Of 60 rows, three to each of twenty clips where they are grouped."""
+    head = "sample_id,observed_at,score,outcome" + (",group_id" if grouped else "")
+    rows = [
+        f"s{n},2026-11-19 {n % 20:02}:00:00,{(n * 7 % 59 + 1) / 61:.3f},{n * 5 % 7 < 3:d}"
+        + (f",g{n % 20}" if grouped else "")
+        for n in range(60)
+    ]
+    (base / "p.csv").write_text("\n".join([head, *rows]) + "\n", "utf-8")
+    (base / "calwatch.toml").write_text(
+        f'[[model]]\nname = "m"\ntask = "binary"\nrules = []\n{key}\n{extra}\n[[model.source]]\npath = "p.csv"\n',
+        "utf-8",
+    )
+    return check_config(base / "calwatch.toml", NOW)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [('group_noun = "clip"', "20 clips"), ('group_noun = "study"', "20 studies"), ("", "20 groups")]
+)
+def test_rows_in_groups_are_told_with_their_number(key: str, said: str, tmp_path: Path) -> None:
+    found = check(tmp_path, key=key)
+    assert found.mistakes == []
+    assert found.sources[0].endswith(f", 60 with an outcome; they come in {said}")
+    assert not any("group_noun" in each for each in (*found.suspicions, *found.notes))
+
+
+def test_rows_by_themselves_are_told_as_ever(tmp_path: Path) -> None:
+    found = check(tmp_path, grouped=False)
+    assert found.sources[0].endswith(", 60 with an outcome")
+    assert not any("group" in each for each in (*found.suspicions, *found.notes))
+
+
+def test_a_name_for_groups_that_no_row_is_in_is_suspicious_with_what_to_map(tmp_path: Path) -> None:
+    found = check(tmp_path, key='group_noun = "patient"', grouped=False)
+    (asked,) = [each for each in found.suspicions if "group_noun" in each]
+    assert 'group_noun is "patient", and no row tried has a group_id: samples count as independent' in asked
+    assert 'columns = { group_id = "…" }' in asked
