@@ -21,6 +21,7 @@ class Rows:
     relation: str
     types: Mapping[str, str]
     unreadable: bool = False
+    unused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class Batch:
     arrival in the batch), optionally ``_unreadable`` VARCHAR (a line no row could be made of) and ``_conflicting`` BOOLEAN (a
     row that contradicts another of its file), and the columns named in ``types`` under calwatch's names, with the source's own
     SQL types. Of several files the position is the file's place in the batch (from 1), shifted by 40 bits, and the row in it.
-    Where they are of several formats or have other columns, ``relation``, ``types`` and ``unreadable`` are those of the first,
-    and ``others`` has the rest: ``shapes`` gives all.
+    Where they are of several formats or have other columns, ``relation``, ``types``, ``unreadable`` and ``unused`` are those of
+    the first, and ``others`` has the rest: ``shapes`` gives all.
     """
 
     relation: str
@@ -52,6 +53,7 @@ class Batch:
     whole: bool = True  # whether it has all rows of its files, which can then be looked at as a whole
     facts: Mapping[str, str] = field(default_factory=dict)  # found of the source, to be remembered
     others: tuple[Rows, ...] = ()
+    unused: frozenset[str] = frozenset()  # of ``types``, those under which no row has a value
     keeps: Hashable = None  # what the relation reads, and is gone without
 
     @property
@@ -62,8 +64,16 @@ class Batch:
         first = replace(self, others=())
         return (
             first,
-            *(replace(first, relation=o.relation, types=o.types, unreadable=o.unreadable) for o in self.others),
+            *(
+                replace(first, relation=o.relation, types=o.types, unreadable=o.unreadable, unused=o.unused)
+                for o in self.others
+            ),
         )
+
+    @property
+    def used_types(self) -> Mapping[str, str]:
+        """``types`` without what is unused."""
+        return {name: type_ for name, type_ in self.types.items() if name not in self.unused}
 
     @property
     def items(self) -> list[str]:
@@ -72,8 +82,8 @@ class Batch:
 
     @property
     def columns(self) -> frozenset[str]:
-        """The names of ours that any of its rows have a column for."""
-        return frozenset(self.types).union(*(rows.types for rows in self.others))
+        """The names of ours that any of its rows have a column for, and may have a value."""
+        return frozenset[str]().union(*(shape.used_types for shape in self.shapes))
 
     @property
     def uniform_batches(self) -> tuple["Batch", ...]:

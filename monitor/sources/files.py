@@ -216,6 +216,7 @@ class FileSource(ConfiguredSource):
             cursor={file.path: file.fingerprint for file, _ in members},
             files=len(members),
             unreadable=rows[0].unreadable,
+            unused=rows[0].unused,
             rejects=rejects,
             meaning=self.config,
             reread=frozenset(file.path for file, _ in members if file.known),

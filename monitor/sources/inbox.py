@@ -323,6 +323,7 @@ class InboxSource(ConfiguredSource):
             cursor={**gone, **{file.path.name: file.digest for file in files}}, unreadable=first.unreadable,
             rejects=rejects and _named(rejects), meaning=self.config, part=part if len(files) > 1 else None,
             on_completed=lambda outcomes: self.inbox.complete_pushes(files, outcomes, now), inbox=self.inbox.relative_path,
+            unused=first.unused,
         )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, xlog1py, xlogy
 
 from monitor.statistics.arrays import Floats, Ints, concatenate_columns, expand_units, pick_rows, sum_by_key, totals
 
@@ -75,6 +74,8 @@ def fine_bin_middle() -> Floats:
     >>> fine_bin_middle()[[0, 95, 191]].round(6).tolist()
     [7e-06, 0.48438, 0.999993]
     """
+    from scipy.special import expit  # as in ``from_samples``
+
     middle: Floats = expit(-LOGIT_LIMIT + (np.arange(FINE_BINS) + 0.5) / FINE_PER_LOGIT)
     return middle
 
@@ -85,6 +86,8 @@ def fine_edges() -> Floats:
     >>> fine_edges()[[0, 96, 192]].tolist()
     [0.0, 0.5, 1.0]
     """
+    from scipy.special import expit  # as in ``from_samples``
+
     edges: Floats = expit(-LOGIT_LIMIT + np.arange(FINE_BINS + 1) / FINE_PER_LOGIT)
     edges[0], edges[-1] = 0.0, 1.0
     return edges
@@ -171,6 +174,9 @@ class Cells:
         ``outcome`` (0 or 1) is ignored where ``positives`` is given. ``weight`` is that of one sample, 1 by default, so
         a row of n samples weighs n·weight. Raises ValueError on scores outside [0, 1], unequal lengths, or bad counts.
         """
+        # here, since the process that tries a file would wait for it else
+        from scipy.special import xlog1py, xlogy
+
         scores = _scores(score)
         rows = scores.size
         count, hits = _counts(rows, outcome, n, positives)

@@ -27,6 +27,7 @@ from monitor.store.sql import statement
 LIVE = "live.duckdb"
 Moment = TypeVar("Moment", bound=datetime | None)
 _MODES = "check permissions, free space and the disk, or choose another [monitor] state_dir"
+_CHANGED = re.compile(r"^UPDATE (\w+)", re.MULTILINE)
 _EARLY = "0009_meaning"  # changed before it was left as it is
 
 
@@ -135,11 +136,20 @@ def migrate_database(connection: duckdb.DuckDBPyConnection, now: datetime, path:
             mend_early_meaning(connection)
     for name in missing:
         with transaction(connection):
-            connection.execute(scripts[name])
+            for each in connection.extract_statements(scripts[name]):
+                if not _is_idle(connection, each):
+                    connection.execute(each)
             connection.execute("INSERT INTO migrations VALUES ($name, $now)", {"name": name, "now": make_naive(now)})
     if _writer(connection) != __version__:
         connection.execute("UPDATE state SET calwatch_version = $version", {"version": __version__})
     return missing
+
+
+def _is_idle(connection: duckdb.DuckDBPyConnection, step: duckdb.Statement) -> bool:
+    """Whether a statement changes the rows of a table that has none, as all do in a new database: to plan those of 0017 takes
+    ten times as long as all other statements of all migrations."""
+    changed = _CHANGED.search(step.query) if step.type == duckdb.StatementType.UPDATE else None
+    return changed is not None and connection.execute(f"SELECT 1 FROM {changed[1]} LIMIT 1").fetchone() is None
 
 
 def _not_migrated(path: Path, error: duckdb.Error) -> StoreError:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -70,6 +71,21 @@ def _line(base: Path, n: int = 3000, **planted: Any) -> Path:
         base / "in" / "a.parquet", traffic(np.random.default_rng(1), "a", now - timedelta(hours=20), now, n, **planted)
     )
     return path
+
+
+@pytest.fixture(scope="module")
+def once_taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A line after ``calwatch once``, to be copied."""
+    base = tmp_path_factory.mktemp("taken")
+    _line(base)
+    assert calwatch("once", cwd=base).returncode == 0
+    return base
+
+
+@pytest.fixture
+def taken(once_taken: Path, tmp_path: Path) -> Path:
+    """The same, of one's own: ``tmp_path``."""
+    return Path(shutil.copytree(once_taken, tmp_path, dirs_exist_ok=True))
 
 
 def test_help_of_every_command_is_as_approved(say: Say) -> None:
@@ -274,11 +290,10 @@ def test_a_rule_that_names_an_unknown_metric_is_told_with_the_nearest(say: Say, 
         (("snapshot", "no/such/directory/x.duckdb"), 1, "cannot be written"),
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("taken")
 def test_misuse_is_exit_code_two_and_failure_one_and_both_say_why(
-    arguments: tuple[str, ...], code: int, told: str, say: Say, tmp_path: Path
+    arguments: tuple[str, ...], code: int, told: str, say: Say
 ) -> None:
-    _line(tmp_path, 300)
-    assert say("once").code == 0
     said = say(*arguments)
     assert said.code == code
     assert told in said.err + said.out
@@ -333,11 +348,9 @@ def test_version_is_printed(say: Say) -> None:
 
 @pytest.mark.parametrize("command", ["status", "slices", "jobs", "report m"])
 def test_whatever_is_asked_of_what_was_published_says_that_the_database_beside_it_is_lost(
-    say: Say, tmp_path: Path, command: str
+    say: Say, taken: Path, command: str
 ) -> None:
-    _line(tmp_path)
-    assert say("once").code == 0
-    state = tmp_path / "state"
+    state = taken / "state"
     (state / "calibrators" / "m").mkdir(parents=True, exist_ok=True)
     (state / "calibrators" / "m" / "current.json").write_text("{}", "utf-8")
     before = say(*command.split())

@@ -17,7 +17,7 @@ from monitor.sources.batch import Batch
 from monitor.sources.replay.source import ReplaySource
 from tests.worlds.line import model_section, write_config
 from tests.worlds.poison import MEMORY, POISON, flat_list, poison_readers
-from tests.worlds.process import calwatch
+from tests.worlds.process import calwatch, calwatch_here
 from tests.worlds.store import a_row, write_csv, write_json_lines
 
 BEGAN = datetime(2026, 3, 10, tzinfo=UTC)
@@ -143,7 +143,7 @@ def test_the_command_tells_of_a_bad_file_and_fails_only_where_nothing_could_be_r
     assert "flat.jsonl: takes more memory" in alone.stdout
     assert "error: nothing could be read" in alone.stderr
     _good(tmp_path, "a.csv")
-    beside = calwatch("backtest", *span, "--state-dir", "two", "--json", cwd=tmp_path)
+    beside = calwatch_here("backtest", *span, "--state-dir", "two", "--json", cwd=tmp_path)
     assert (beside.returncode, beside.stderr) == (0, "")
     found = json.loads(beside.stdout)
     assert (found["pulled"]["m"]["new"], found["failures"]) == (1, [])

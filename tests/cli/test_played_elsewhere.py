@@ -15,7 +15,7 @@ from monitor.store.connection import LIVE, open_live
 from monitor.store.published.snapshot import Publisher
 from tests.documents import PATHS
 from tests.worlds.levels import NEWEST, left_by, tables_of
-from tests.worlds.process import calwatch
+from tests.worlds.process import calwatch, calwatch_here
 
 ROOT = Path(__file__).parents[2]
 AT = datetime(2026, 3, 10, 12, 2, tzinfo=UTC)
@@ -48,13 +48,13 @@ def test_after_a_backtest_the_daemon_can_begin_and_what_was_played_is_shown_on_d
     assert played.returncode == 0, played.stderr
     assert "look at it: calwatch status, slices, jobs or report, with --state-dir calwatch-backtest" in played.stdout
     there = ("--state-dir", "calwatch-backtest")
-    assert "PLAYED" in calwatch("status", *there, cwd=made).stdout
-    assert json.loads(calwatch("slices", "--json", *there, cwd=made).stdout)
-    assert calwatch("report", "m", *there, "--out", "played.html", cwd=made).returncode == 0
-    listed = calwatch("jobs", "--json", *there, cwd=made)
+    assert "PLAYED" in calwatch_here("status", *there, cwd=made).stdout
+    assert json.loads(calwatch_here("slices", "--json", *there, cwd=made).stdout)
+    assert calwatch_here("report", "m", *there, "--out", "played.html", cwd=made).returncode == 0
+    listed = calwatch_here("jobs", "--json", *there, cwd=made)
     assert listed.returncode == 0
     for job in json.loads(listed.stdout)[:1]:
-        assert calwatch("jobs", "show", job["id"], *there, cwd=made).returncode == 0
+        assert calwatch_here("jobs", "show", job["id"], *there, cwd=made).returncode == 0
     assert not (made / "state").exists()
     live = calwatch("once", cwd=made)
     assert "would go on at today's clock" not in live.stderr
@@ -63,7 +63,7 @@ def test_after_a_backtest_the_daemon_can_begin_and_what_was_played_is_shown_on_d
 
 def test_a_backtest_into_the_daemons_own_directory_says_what_that_means(made: Path) -> None:
     span = ("--from", "2026-03-09", "--to", "2026-03-09T12:00", "--step", "12h", "--state-dir", "state")
-    played = calwatch("backtest", *span, cwd=made)
+    played = calwatch_here("backtest", *span, cwd=made)
     assert played.returncode == 0, played.stderr
     assert "run and once refuse what was played: before you go live name another" in played.stdout
 
@@ -108,7 +108,7 @@ def test_retry_leaves_a_state_alone_that_it_must_not_go_on_with(
     connection.close()
     spoil(state)
     before = tables_of(state / LIVE) if spoil is not _half else {}
-    done = calwatch("retry", *named, cwd=tmp_path)
+    done = calwatch_here("retry", *named, cwd=tmp_path)
     assert (done.returncode, done.stderr.count("error:")) == (code, 1), done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stderr + done.stdout

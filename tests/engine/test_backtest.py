@@ -17,7 +17,7 @@ from monitor.model import Alert, Job
 from monitor.model.errors import ConfigError, UsageError
 from monitor.store.connection import open_live
 from tests.worlds.line import BEGAN, DAY, HOUR, line, model_section, traffic, write_config, write_file
-from tests.worlds.process import calwatch
+from tests.worlds.process import calwatch, calwatch_here
 
 STEP = 12 * HOUR
 ENDED = BEGAN + 5 * DAY
@@ -181,10 +181,10 @@ def test_the_command_prints_what_would_have_happened_as_tables_and_as_json(tmp_p
     assert "m: 12,000 rows, 12,000 new" in told.stdout
     assert "camera=c3,lighting=night" in told.stdout
     assert "its state: calwatch-backtest" in told.stdout
-    again = calwatch("backtest", *span, cwd=tmp_path)
+    again = calwatch_here("backtest", *span, cwd=tmp_path)
     assert again.returncode == 2
     assert "error: calwatch-backtest: holds a database already" in again.stderr
-    asked = calwatch("backtest", *span, "--state-dir", "two", "--json", cwd=tmp_path)
+    asked = calwatch_here("backtest", *span, "--state-dir", "two", "--json", cwd=tmp_path)
     found = json.loads(asked.stdout)
     assert (found["cycles"], found["pulled"]["m"]["new"]) == (9, 12_000)
     assert found["from"] == "2026-03-01T00:00:00+00:00"
@@ -241,11 +241,11 @@ def test_rows_whose_times_cannot_be_read_are_played_to_be_told(tmp_path: Path) -
 def test_the_command_fails_where_there_is_nothing_to_play_and_can_be_tried_again(tmp_path: Path) -> None:
     write_config(tmp_path, model_section(rules=""))
     span = ("--from", "2026-03-01", "--to", "2026-03-31")
-    empty = calwatch("backtest", *span, cwd=tmp_path)
+    empty = calwatch_here("backtest", *span, cwd=tmp_path)
     assert (empty.returncode, "no alert would have fired" in empty.stdout) == (1, False)
     assert "error: nothing to play: no row that can be read in in/*" in empty.stderr
     assert "--from and --to" in empty.stderr
     _lay(tmp_path, 5)
-    later = calwatch("backtest", *span, "--step", "12h", cwd=tmp_path)
+    later = calwatch_here("backtest", *span, "--step", "12h", cwd=tmp_path)
     assert (later.returncode, later.stderr) == (0, "")
     assert "m: 1 rows, 1 new" in later.stdout

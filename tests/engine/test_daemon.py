@@ -17,7 +17,7 @@ from monitor.model.errors import StoreError
 from monitor.store.connection import open_live
 from tests.worlds.daemon import HOUR, configured, running, sampled
 from tests.worlds.line import model_section
-from tests.worlds.process import calwatch, free_port, wait_for
+from tests.worlds.process import calwatch, calwatch_here, free_port, wait_for
 
 RELOADED = "calwatch_config_last_reload_successful"
 PULLED = 'calwatch_pulled_samples_total{model="m",source="samples"}'
@@ -89,7 +89,7 @@ def test_requests_of_the_command_line_are_taken_up_by_the_running_daemon(tmp_pat
     port = free_port()
     with running(tmp_path, port) as daemon:
         daemon.wait_ready()
-        asked = calwatch("recalibrate", "m", "--slice", "camera=c1", cwd=tmp_path)
+        asked = calwatch_here("recalibrate", "m", "--slice", "camera=c1", cwd=tmp_path)
         assert asked.returncode == 0
         assert "asked for: recalibrate m camera=c1; the running daemon takes it up" in asked.stdout
         daemon.wait_metric(
@@ -97,7 +97,7 @@ def test_requests_of_the_command_line_are_taken_up_by_the_running_daemon(tmp_pat
         )
         assert not list((tmp_path / "state" / "requests").iterdir())
         for arguments in (("status",), ("snapshot", "copy.duckdb")):
-            assert calwatch(*arguments, cwd=tmp_path).returncode == 0
+            assert calwatch_here(*arguments, cwd=tmp_path).returncode == 0
 
 
 def test_a_port_that_is_taken_is_told_and_the_database_is_let_go(tmp_path: Path) -> None:

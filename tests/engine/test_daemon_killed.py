@@ -15,7 +15,7 @@ from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
 from tests.worlds.daemon import HOUR, configured, gone, many, running, sampled, told
 from tests.worlds.line import model_section
-from tests.worlds.process import Running, calwatch, free_port, wait_for
+from tests.worlds.process import Running, calwatch_here, free_port, wait_for
 
 
 @pytest.mark.slow
@@ -114,7 +114,7 @@ def test_a_kill_in_the_middle_of_a_job_ends_its_processes_and_the_next_start_run
     port = free_port()
     with running(tmp_path, port, model_section(), HANGING) as daemon:
         daemon.wait_ready()
-        assert calwatch("recalibrate", "m", cwd=tmp_path).returncode == 0  # too few samples: rejected, and told
+        assert calwatch_here("recalibrate", "m", cwd=tmp_path).returncode == 0  # too few samples: rejected, and told
         wait_for(lambda: daemon.alive() and len(_started(tmp_path)) == 1, "the command to run")
         daemon.process.kill()
         daemon.process.wait()
@@ -128,18 +128,18 @@ def test_a_kill_in_the_middle_of_a_job_ends_its_processes_and_the_next_start_run
         )
         (job,) = [
             row["id"]
-            for row in json.loads(calwatch("jobs", "--json", cwd=tmp_path).stdout)
+            for row in json.loads(calwatch_here("jobs", "--json", cwd=tmp_path).stdout)
             if row["kind"] == "action" and row["state"] == "running"
         ]
-        asked = calwatch("jobs", "cancel", job, cwd=tmp_path)
+        asked = calwatch_here("jobs", "cancel", job, cwd=tmp_path)
         assert asked.returncode == 0, asked.stderr
         assert "the running daemon does it in its next cycle" in asked.stdout
         wait_for(lambda: gone(_started(tmp_path)[1]), "the command to be cancelled")
         wait_for(
             lambda: told(tmp_path / "state", "SELECT count(*) FROM jobs WHERE state = 'cancelled'") == 1, "its record"
         )
-        again = calwatch("jobs", "cancel", job, cwd=tmp_path)
+        again = calwatch_here("jobs", "cancel", job, cwd=tmp_path)
         assert (again.returncode, "has ended already: cancelled" in again.stderr) == (2, True)
-        assert "attempt 1" in calwatch("jobs", "show", job, cwd=tmp_path).stdout
+        assert "attempt 1" in calwatch_here("jobs", "show", job, cwd=tmp_path).stdout
         assert daemon.stop() == 0
     assert len(_started(tmp_path)) == 2

@@ -12,7 +12,7 @@ from monitor.recalibration.artefacts import read_current
 from monitor.store.connection import LIVE, open_live
 from monitor.store.played import is_played, played_until
 from tests.worlds.levels import LEVELS, NEWEST, left_by, tables_of
-from tests.worlds.process import calwatch
+from tests.worlds.process import calwatch, calwatch_here
 
 ENDED = datetime(2026, 3, 10, 12, 1, tzinfo=UTC)
 LOST = (
@@ -88,7 +88,7 @@ def test_jobs_by_hand_act_at_the_states_own_time_and_take_nothing_from_it(tmp_pa
         ("recalibrate", "m"), ("recalibrate", "m"), ("rollback", "m", "--slice", scope),
         ("rollback", "m", "--slice", scope, "--to", first),
     ):  # fmt: skip
-        done = calwatch(*arguments, cwd=tmp_path)
+        done = calwatch_here(*arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr + done.stdout
     after = tables_of(state / LIVE)
     for table in LOST:
@@ -100,7 +100,7 @@ def test_jobs_by_hand_act_at_the_states_own_time_and_take_nothing_from_it(tmp_pa
         assert {moment for row in by_hand for moment in row[1:]} == {ENDED.replace(tzinfo=None)}
         assert held.execute("SELECT max(succeeded_at) FROM stages").fetchall() == [(ENDED.replace(tzinfo=None),)]
     assert read_current(own)[scope] == first
-    told = calwatch("status", cwd=tmp_path)
+    told = calwatch_here("status", cwd=tmp_path)
     assert "PLAYED" in told.stdout
     assert "as of 2026-03-10 12:01 UTC" in told.stdout
 
@@ -110,7 +110,7 @@ def test_a_rollback_of_a_live_state_pulls_nothing_and_judges_nothing(tmp_path: P
     open_live(state, now=ENDED).close()
     before = tables_of(state / LIVE)
     (scope,) = read_current(state / "calibrators" / "m")
-    done = calwatch("rollback", "m", "--slice", scope, cwd=tmp_path)
+    done = calwatch_here("rollback", "m", "--slice", scope, cwd=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
     after = tables_of(state / LIVE)
     for table in LOST:

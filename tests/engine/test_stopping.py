@@ -19,7 +19,7 @@ import pytest
 from monitor.store.connection import open_live
 from tests.worlds.daemon import HOUR, configured, gone, running, sampled, told
 from tests.worlds.line import model_section
-from tests.worlds.process import calwatch, command, free_port, wait_for
+from tests.worlds.process import calwatch, calwatch_here, command, free_port, wait_for
 
 SLOW = 120.0  # seconds to begin, or to end, on a loaded machine
 SLEEPER = """
@@ -104,7 +104,7 @@ def test_ctrl_c_while_one_cycle_waits_for_a_command_ends_both_and_the_state_goes
         wait_for(lambda: gone(sleeper), "the command to end with its calwatch")
     path.write_text(path.read_text("utf-8").replace("exec sleep 600", "exit 0"), "utf-8")
     assert calwatch("once", cwd=tmp_path).returncode == 0
-    status = calwatch("status", cwd=tmp_path)
+    status = calwatch_here("status", cwd=tmp_path)
     assert (status.returncode, "500" in status.stdout) == (0, True), status.stderr
     with open_live(tmp_path / "state", now=datetime.now(UTC)) as connection:
         assert connection.execute("SELECT count(*) FROM samples").fetchone() == (500,)
@@ -118,7 +118,7 @@ def test_ctrl_c_while_a_query_runs_interrupts_it_and_the_state_goes_on(tmp_path:
         before = burnt(process.pid)
         wait_for(lambda: burnt(process.pid) > before + 0.3, "the query to run", SLOW)
         interrupted(process)
-    status = calwatch("status", "--json", cwd=tmp_path)
+    status = calwatch_here("status", "--json", cwd=tmp_path)
     assert json.loads(status.stdout)["models"][0]["samples"] == 500
     again = calwatch("once", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
@@ -158,7 +158,7 @@ def test_sigterm_to_the_daemon_while_a_refit_runs_ends_both_and_the_next_start_r
     sampled(tmp_path, 1, 20_000, datetime.now(UTC) - HOUR)
     with running(tmp_path, port, cycle="1h") as daemon:
         daemon.wait_ready()
-        assert calwatch("recalibrate", "m", cwd=tmp_path).returncode == 0
+        assert calwatch_here("recalibrate", "m", cwd=tmp_path).returncode == 0
         daemon.process.send_signal(signal.SIGHUP)  # a cycle now
         wait_for(lambda: daemon.alive() and bool(refits(state)), "the refit's process to run", SLOW)
         (refit,) = refits(state)
@@ -170,7 +170,7 @@ def test_sigterm_to_the_daemon_while_a_refit_runs_ends_both_and_the_next_start_r
         assert "Traceback" not in daemon.text()
         assert "stopped" in daemon.text().splitlines()[-1]
         wait_for(lambda: gone(refit), "the refit to end, cut off from its daemon", SLOW)
-    assert calwatch("status", cwd=tmp_path).returncode == 0
+    assert calwatch_here("status", cwd=tmp_path).returncode == 0
     ended = "SELECT max(attempts) FROM jobs WHERE state IN ('promoted', 'rejected')"
     with running(tmp_path, port) as daemon:
         wait_for(lambda: daemon.alive() and told(state, ended) == 2, "the refit to run again", SLOW)

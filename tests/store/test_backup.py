@@ -18,7 +18,7 @@ from monitor.store.connection import LIVE, open_live
 from tests.worlds.backups import NOW, backed_up
 from tests.worlds.daemon import configured, running, sampled
 from tests.worlds.levels import MINUTE, files_below, run_cycle, tables_of
-from tests.worlds.process import calwatch, free_port, wait_for
+from tests.worlds.process import calwatch, calwatch_here, free_port, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -221,12 +221,12 @@ def test_a_running_daemon_writes_what_it_is_asked_for_beside_its_cycles(tmp_path
     port = free_port()
     with running(tmp_path, port) as daemon:
         wait_for(lambda: (tmp_path / "state" / "metrics.duckdb").exists(), "a cycle")
-        asked = calwatch("backup", tmp_path / "b.tar", "--wait", "60", cwd=tmp_path)
+        asked = calwatch_here("backup", tmp_path / "b.tar", "--wait", "60", cwd=tmp_path)
         assert asked.returncode == 0, asked.stdout + asked.stderr
-        refused = calwatch("restore", tmp_path / "b.tar", "--replace", cwd=tmp_path)
+        refused = calwatch_here("restore", tmp_path / "b.tar", "--replace", cwd=tmp_path)
         assert refused.returncode == 1
         assert "in use" in refused.stderr
-        failed = calwatch("backup", tmp_path / "no" / "b.tar", "--wait", "60", cwd=tmp_path)
+        failed = calwatch_here("backup", tmp_path / "no" / "b.tar", "--wait", "60", cwd=tmp_path)
         assert failed.returncode == 1
         assert "there is no directory" in failed.stderr
         assert daemon.process.poll() is None
@@ -234,7 +234,7 @@ def test_a_running_daemon_writes_what_it_is_asked_for_beside_its_cycles(tmp_path
     assert not held.played
     shutil.rmtree(tmp_path / "state")
     configured(tmp_path, port)
-    restored = calwatch("restore", tmp_path / "b.tar", cwd=tmp_path)
+    restored = calwatch_here("restore", tmp_path / "b.tar", cwd=tmp_path)
     assert restored.returncode == 0, restored.stdout + restored.stderr
     gone_on = calwatch("once", cwd=tmp_path)
     assert gone_on.returncode == 0, gone_on.stdout + gone_on.stderr

@@ -12,6 +12,7 @@ from monitor.model.errors import StoreError
 from monitor.store import migrations
 from monitor.store.connection import (
     LIVE,
+    fetch_row,
     is_ctrl_c,
     load_table,
     make_aware,
@@ -41,6 +42,21 @@ def test_a_fresh_database_has_every_migration_once(tmp_path: Path) -> None:
         assert migrate_database(connection, NOW) == []
     with open_live(tmp_path / "deep" / "state", now=NOW) as connection:
         assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (len(MIGRATIONS),)
+
+
+def test_a_fresh_database_is_what_all_statements_of_all_migrations_make(tmp_path: Path) -> None:
+    with duckdb.connect() as whole, open_live(tmp_path, now=NOW) as fresh:
+        for path in sorted(Path(migrations.__file__).parent.glob("*.sql")):
+            whole.execute(path.read_text("utf-8"))
+        own = {"version": __version__, "id": fetch_row(fresh, "SELECT id FROM state")[0]}
+        whole.execute("UPDATE state SET calwatch_version = $version, id = $id", own)
+        fresh.execute("DROP TABLE migrations")
+        tables = "SELECT table_name, sql FROM duckdb_tables() ORDER BY ALL"
+        made = whole.execute(tables).fetchall()
+        assert fresh.execute(tables).fetchall() == made
+        for name, _ in made:
+            rows = f"SELECT * FROM {quote_name(name)} ORDER BY ALL"
+            assert fresh.execute(rows).fetchall() == whole.execute(rows).fetchall()
 
 
 def test_a_database_of_a_newer_version_is_left_alone_and_let_go(tmp_path: Path) -> None:

@@ -62,6 +62,6 @@ def gone(number: int) -> bool:
     """Whether the process has ended."""
     try:
         status = Path(f"/proc/{number}/stat").read_text("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter: while it was read
         return True
     return "Z" in status.rpartition(")")[2].split()[0]

@@ -1,5 +1,6 @@
 """A calwatch process under test: started, asked over HTTP, signalled, waited for with a deadline."""
 
+import io
 import os
 import random
 import signal
@@ -10,9 +11,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import TracebackType
+from unittest.mock import patch
+
+import structlog
+
+from monitor.cli.app import main
+
+_PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
 
 _PORTS = iter(random.Random(os.getpid()).sample(range(10_000, 32_000), 5_000))  # another order in each process
 PATIENCE = 60.0  # seconds until a condition that has not come true is a failure
@@ -42,10 +50,31 @@ def command(*arguments: str | Path) -> list[str]:
 
 def calwatch(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
     return subprocess.run(
-        command(*arguments), cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command(*arguments),
+        cwd=cwd,
+        env={**os.environ, **_PLAIN},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
+
+
+def calwatch_here(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The same inside this process, which has loaded already what the command needs: for what it says and does. What the
+    system makes of it (signals, pipes, its end) needs a process of its own. Raises what the command would fail with."""
+    out, err = io.StringIO(), io.StringIO()
+    with chdir(cwd), patch.dict(os.environ, _PLAIN), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main([str(argument) for argument in arguments])
+            code: object = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+        finally:
+            structlog.reset_defaults()  # the command points the log at this standard error
+    assert isinstance(code, int), code
+    return subprocess.CompletedProcess(command(*arguments), code, out.getvalue(), err.getvalue())
 
 
 class Running:

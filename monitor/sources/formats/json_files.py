@@ -56,6 +56,7 @@ def json_layout(
         (*told, *(own for own in folders if own not in told)),
         0,
         absent=frozenset(absent),
+        unused=_unused(head, wanted, folders),
         times=tuple(own for own, held in told.items() if are_times(held)),
         numbered={name: held[0] for name, held in times.items() if are_numbers(held)},
         nested=_nested(objects, wanted),
@@ -88,6 +89,21 @@ def _first_objects(
         if len(objects) >= _ENOUGH and is_enough(seen):
             break
     return objects, seen
+
+
+def _unused(head: Head, wanted: Mapping[str, str], folders: Collection[str]) -> frozenset[str]:
+    """Of our own names, those that no line has, where all lines are in the head, and each is an object: nothing else could
+    have a value under them."""
+    if not head.whole:
+        return frozenset()
+    keys = set[str](folders)
+    for line in head.lines:
+        value = parse_json(line)
+        if isinstance(value, dict):
+            keys |= value.keys()
+        elif line.strip():
+            return frozenset()
+    return frozenset(name for name, own in wanted.items() if name == own and own.isidentifier() and own not in keys)
 
 
 def _texts(objects: Sequence[Mapping[str, Any]], only: str = "") -> dict[str, list[str]]:

@@ -28,6 +28,7 @@ class Layout:
     dialect: str = ""  # CSV: options of read_csv
     skipped: int = 0  # CSV: lines up to and with the header
     absent: frozenset[str] = frozenset()  # JSON: of ``types``, those that no line has
+    unused: frozenset[str] = frozenset()  # JSON of few lines: likewise, also of those that a source can do without
     times: tuple[str, ...] = ()  # own columns that seem to hold times, as far as they were looked at
     numbered: Mapping[str, str] = field(default_factory=dict)  # time column → a number found in it
     # JSON: column of ours that holds objects or lists → a path in them

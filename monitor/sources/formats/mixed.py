@@ -17,9 +17,11 @@ def relations_of(files: Sequence[tuple[str, Layout]]) -> tuple[tuple[Rows, ...],
     for place, (_, layout) in enumerate(files):
         scans.setdefault(layout.signature, []).append(place)
     shapes: dict[Hashable, tuple[Layout, list[str]]] = {}
+    unused: dict[Hashable, frozenset[str]] = {}
     rejects = None
     for places in scans.values():
         layout = files[places[0]][1]
+        nowhere = frozenset.intersection(*(files[place][1].unused for place in places))
         if layout.text:
             texts = [(files[place][0], files[place][1].text) for place in places]
             relation, rejects_here = formats.texts_of(texts, layout), None
@@ -27,10 +29,11 @@ def relations_of(files: Sequence[tuple[str, Layout]]) -> tuple[tuple[Rows, ...],
             relation, rejects_here = formats.relation_of([files[place][0] for place in places], layout)
         rejects = rejects_here or rejects
         shape = layout.tells_unreadable, tuple(layout.types.items())
+        unused[shape] = unused.get(shape, nowhere) & nowhere
         shapes.setdefault(shape, (layout, []))[1].append(_placed(relation, places, layout, len(files)))
     rows = tuple(
-        Rows(" UNION ALL ".join(relations), layout.types, layout.tells_unreadable)
-        for layout, relations in shapes.values()
+        Rows(" UNION ALL ".join(relations), layout.types, layout.tells_unreadable, unused[shape])
+        for shape, (layout, relations) in shapes.items()
     )
     is_several = len(files) > 1 or any(layout.long for _, layout in files)
     return rows, _rejects(files) if rejects and is_several else rejects

@@ -64,6 +64,8 @@ def layout_of(
         layout = csv_layout(connection, path, wanted, folders)
     else:
         layout = json_layout(connection, path, wanted, folders, is_enough, pushed=pushed)
+        if config.is_of_boxes:
+            layout = replace(layout, unused=frozenset())
     return replace(layout, long=long_lines.find_long_lines(path, longest))
 
 

@@ -14,7 +14,7 @@ Lengths are asked of bytes first: a text of few bytes has no more characters, an
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import duckdb
@@ -85,35 +85,40 @@ def stage_batch(
         horizon=str(model.label_horizon.total_seconds()),
         compared=str(rules.from_names).lower(),
     )
-    shapes = [(shape, _columns(shape, model.slices, rules, monitor_applies=monitor_applies)) for shape in batch.shapes]
+    # what each column costs to plan is most of what a small file takes
+    used = [(shape, replace(shape, types=shape.used_types)) for shape in batch.shapes]
+    shapes = [(shape, own, _columns(own, model.slices, rules, monitor_applies=monitor_applies)) for shape, own in used]
     forget_rejects(connection)  # of a file before this one that turned out to be damaged
     with believing_values_only(connection):
-        rows = "\nUNION ALL\n".join(_typed_rows(shape, columns, cases) for shape, columns in shapes)
+        rows = "\nUNION ALL\n".join(_typed_rows(shape, own, columns, cases) for shape, own, columns in shapes)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS\n{rows}")
     ambiguous, folded = 0, False
-    if any(columns["observed_other"] != _NEVER for _, columns in shapes) and has_folds(connection):
+    if any(columns["observed_other"] != _NEVER for _, _, columns in shapes) and has_folds(connection):
         ambiguous, folded = settle_folds(connection, model_id, now), True
-    if holds == "samples" and any(columns["labelled_other"] != _NEVER for _, columns in shapes):
+    if holds == "samples" and any(columns["labelled_other"] != _NEVER for _, _, columns in shapes):
         settle_labels(connection)
     close = holds == "samples" and mark_conflicts(connection)
     if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
-        for shape, _ in shapes:
+        for shape, _, _ in shapes:
             connection.execute(statement("stage_records", record=tell_record(shape), rows=shape.relation))
     if batch.rejects is not None:
         take_rejects(connection, batch.rejects)
     return StagingResult(close, ambiguous, folded)
 
 
-def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
-    """The SELECT of a batch's rows of one shape as `staged` holds them. The text of bad rows is made at once where files are
-    many and small, so that none is read again for it; else ``stage_batch`` reads them again if there are any."""
+def _typed_rows(batch: Batch, used: Batch, columns: Mapping[str, str], cases: str) -> str:
+    """The SELECT of a batch's rows of one shape as `staged` holds them; ``used``: with the types that have values.
+
+    The text of bad rows is made at once where files are many and small, so that none is read again for it; else ``stage_batch``
+    reads them again if there are any.
+    """
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
     values = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in batch.types)
     at_once = batch.part is not None
     record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {tell_record(batch, 'own.')}) END"
     short, plain = (
         "".join(f", {expression} AS {name}" for name, expression in layer.items())
-        for layer in (_short_texts(batch), _plain_values(batch))
+        for layer in (_short_texts(used), _plain_values(used))
     )
     rows = statement(
         "stage_rows", cases=cases, typed=typed, short=short, plain=plain,
