@@ -150,7 +150,7 @@ def find_beside(model: Model, trials: Sequence[tuple[str, BoxTrial]]) -> Iterato
     for trial in held["truth"]:
         merge_names(names, trial.names)
     known = unambiguous_names(names)
-    beside += list_sides(rows["detections"], rows["truth"], sizes, odd=odd)
+    beside += list_sides(rows["detections"], rows["truth"], sizes, odd=odd, are_all=are_all)
     beside += find_odd_classes(rows["detections"], rows["truth"], sizes, known, model.classes)
     sized = bool(model.matching and model.matching.size)
     beside += find_units_apart(rows["detections"], rows["truth"], sizes, sized=sized)

@@ -13,6 +13,7 @@ from monitor.sources.findings.box_pairs import boxes_in_pixels, rows_by_image
 from monitor.sources.findings.box_rows import BoxRows, Sizes
 from monitor.sources.findings.boxes import ENOUGH, are_inside, corners_of, count_boxes, image_sizes, share_inside
 from monitor.statistics.arrays import Floats
+from monitor.statistics.drift.label_delay import compare_delays
 from monitor.vision.boxes import overlap_matrix
 
 CONFIDENT = 0.5  # scores from here on should mostly lie on something
@@ -25,6 +26,10 @@ _FEW = 0.05  # of boxes less than three quarters inside their images that is no 
 _LARGELY, _MOSTLY = 0.75, 0.5  # of the area of a box inside
 _TOLD = 0.01  # of images whose truth files differ in, or is lost for recall
 _EMPTY = 0.5  # of reviewed images without an object
+_CHANCE, _EMPTIER = (
+    1e-6,
+    0.35,
+)  # by chance, and how often an image without truth has a higher best score than one with it
 _AS_OFTEN = 0.5  # as often a confident detection lies in images without an object as in others
 
 
@@ -106,6 +111,32 @@ def find_half_done(detections: BoxRows, truth: BoxRows) -> Iterator[Finding]:
         )
 
 
+def find_unlisted(detections: BoxRows, truth: BoxRows, *, are_all: bool) -> Iterator[Finding]:
+    """Truth never says that an image holds nothing, and images without truth look emptier than others: they would count as
+    not looked at, and what the detector invents there as nothing."""
+    reviewed = set(truth.images)
+    if not are_all or reviewed - set(truth.ids):
+        return
+    surest: dict[str, float] = {}
+    for image, score in zip(detections.ids, detections.scores.tolist(), strict=True):
+        surest[image] = max(score, surest.get(image, score))
+    sides = [[score for image, score in surest.items() if (image in reviewed) is listed] for listed in (False, True)]
+    if min(map(len, sides)) < ENOUGH:
+        return
+    score = np.array([*sides[0], *sides[1]])
+    # of equal scores only; "delay" is what is ranked: a test of Mann and Whitney
+    found = compare_delays(np.full(score.size, 0.5), np.arange(score.size) < len(sides[0]), score)
+    if found.depends(_CHANCE) and found.earlier is not None and found.earlier > 1 - _EMPTIER:
+        rest = [image for image in surest if image not in reviewed]
+        yield Finding(
+            f"no image of truth tried is one without objects, and {len(rest):,} of {quantity(len(surest), 'image')} with "
+            f"detections have no truth, such as {quote_names(rest[:2])}; the scores there are lower than elsewhere. Does the "
+            "truth leave out images in which nothing was found? They count as not looked at, and precision comes out too "
+            "high: send a row with the image_id alone for each image that was looked at and holds nothing",
+            Weight.SUSPICIOUS,
+        )
+
+
 def find_replaced_truth(truth: BoxRows) -> Iterator[Finding]:
     """Files that say another truth of images than other files do."""
     if len(set(truth.files)) < 2:
@@ -148,9 +179,13 @@ def find_lost_objects(
     )
 
 
-def list_sides(detections: BoxRows, truth: BoxRows, sizes: Sizes, *, odd: Sequence[Finding]) -> Iterator[Finding]:
-    """What the functions above find of both sides; that boxes do not meet only where nothing else is ``odd`` with them."""
+def list_sides(
+    detections: BoxRows, truth: BoxRows, sizes: Sizes, *, odd: Sequence[Finding], are_all: bool
+) -> Iterator[Finding]:
+    """What the functions above find of both sides; that boxes do not meet only where nothing else is ``odd`` with them.
+    ``are_all``: whether all ids of the sources were looked at."""
     if not odd:
         yield from find_apart(detections, truth, sizes)
     yield from find_half_done(detections, truth)
+    yield from find_unlisted(detections, truth, are_all=are_all)
     yield from find_replaced_truth(truth)

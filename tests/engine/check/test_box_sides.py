@@ -89,6 +89,48 @@ def test_an_export_that_is_half_done_is_told(tmp_path: Path) -> None:
     assert "72 of 120 images of truth tried have no object" in _check(tmp_path, truth, results)
 
 
+def _without_empty(base: Path, score: float, *, listed: bool = False, share: float = 0.3) -> str:
+    """Truth with a row an object, of images of which a ``share`` holds none; detections there have about ``score``."""
+    truth, results = _world()
+    random = np.random.default_rng(7)
+    empty = {n for n in range(_IMAGES) if random.random() < share}
+    rows = [each for each in truth["annotations"] if each["image_id"] not in empty]
+    lines = [f"{each['image_id']},{each['category_id']},{','.join(map(str, each['bbox']))}" for each in rows]
+    lines += [f"{n},,,,," for n in sorted(empty)] if listed else []
+    (base / "truth").mkdir()
+    (base / "truth" / "a.csv").write_text("image_id,class,x,y,w,h\n" + "\n".join(lines) + "\n")
+    (base / "images").mkdir()
+    images = [f"{each['id']},{each['date_captured']},{each['width']},{each['height']}" for each in truth["images"]]
+    (base / "images" / "a.csv").write_text("image_id,observed_at,width,height\n" + "\n".join(images) + "\n")
+    (base / "detections").mkdir()
+    for each in results:
+        at = score if each["image_id"] in empty else 0.9
+        each["score"] = round(float(np.clip(at + random.normal(0, 0.05), 0, 1)), 3)
+    found = [
+        f"{each['image_id']},{each['category_id']},{each['score']},{','.join(map(str, each['bbox']))}"
+        for each in results
+    ]
+    (base / "detections" / "a.csv").write_text("image_id,class,score,x,y,w,h\n" + "\n".join(found) + "\n")
+    kinds = "\n".join(
+        source(name, 'format = "csv"').replace(".parquet", ".csv") for name in ("images", "detections", "truth")
+    )
+    (base / "calwatch.toml").write_text(f'[[model]]\nname = "m"\ntask = "detection"\n{kinds}')
+    told = check_config(base / "calwatch.toml")
+    return "\n".join([*told.mistakes, *told.suspicions])
+
+
+def test_truth_that_leaves_out_images_without_objects_is_told(tmp_path: Path) -> None:
+    assert "no image of truth tried is one without objects, and " in _without_empty(tmp_path, 0.5)
+
+
+def test_images_without_objects_that_are_listed_are_fine(tmp_path: Path) -> None:
+    assert _without_empty(tmp_path, 0.5, listed=True) == ""
+
+
+def test_images_that_nobody_has_looked_at_and_that_look_like_others_are_fine(tmp_path: Path) -> None:
+    assert _without_empty(tmp_path, 0.9, share=0.6) == ""
+
+
 def test_mostly_empty_images_in_which_nothing_is_detected_are_fine(tmp_path: Path) -> None:
     truth, results = _world()
     truth["annotations"] = [each for each in truth["annotations"] if each["image_id"] < 0.4 * _IMAGES]
