@@ -1,6 +1,6 @@
 """How long a planted drift takes to be told when labels come late, beside labels on time and evidence from scratch.
 
-python -m tests.benchmarks.told.delay [--runs 12] [--delay 12] [--step 1] [--shift 0.8]
+python -m tests.benchmarks.told.delay [--runs 12] [--delay 12] [--step 1] [--shift 0.8] [--frames 6]
 """
 
 import argparse
@@ -66,10 +66,10 @@ def find(plan: Plan, seed: int, shift: float, room: Path) -> Found:
 def main() -> int:
     """Returns 1 when a drift was not told."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.told.delay", description=__doc__)
-    for name, value in {"runs": 12, "delay": 12.0, "step": 1, "hourly": 6.0, "shift": 0.8}.items():
+    for name, value in {"runs": 12, "delay": 12.0, "step": 1, "hourly": 6.0, "shift": 0.8, "frames": 1}.items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
     chosen = parser.parse_args()
-    plan = Plan(1, BEFORE + LONGEST, chosen.hourly, chosen.delay, chosen.step, budget=1 / 30)
+    plan = Plan(1, BEFORE + LONGEST, chosen.hourly, chosen.delay, chosen.step, budget=1 / 30, frames=chosen.frames)
     found = []
     for seed in range(chosen.runs):
         with tempfile.TemporaryDirectory(prefix="calwatch-told-") as room:
