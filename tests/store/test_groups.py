@@ -105,3 +105,35 @@ def test_a_model_without_groups_has_no_clusters(world: World) -> None:
     world.take(a_row("a"))
     assert load_window_cells(world.store(), NOW - 3 * HOUR, NOW).clusters is None
     assert world.one("SELECT count(*) FROM group_cells") == 0
+
+
+def test_a_group_that_several_calibrators_scored_is_one_of_its_version(world: World) -> None:
+    rows = grouped_rows(np.random.default_rng(5), 60, 6)
+    mixed = [{**row, "calibrator": f"k{index % 3}"} for index, row in enumerate(rows)]
+    world.take(*mixed[:35])
+    world.take(*mixed[35:], {**mixed[3], "outcome": 1 - mixed[3]["outcome"]})
+    assert_clusters_match(world)
+    assert world.one("SELECT count(*) FROM group_cells WHERE across") > 0
+    # of each calibrator by itself there is what its own samples say
+    for calibrator in ("k0", "k1", "k2"):
+        squared, groups = world.rows(
+            "SELECT sum(squared_residual), sum(groups) FROM group_cells JOIN streams USING (stream_id) "
+            f"WHERE calibrator = '{calibrator}' AND slice = 'all' AND score_bin = -1 AND NOT across"
+        )[0]
+        own = world.rows(
+            "SELECT sum(s.score - s.positives) FROM samples AS s JOIN streams AS t USING (stream_id) "
+            f"WHERE calibrator = '{calibrator}' GROUP BY coalesce(s.group_id, s.sample_id), date_trunc('hour', s.observed_at)"
+        )
+        assert (squared, groups) == (pytest.approx(sum(part**2 for (part,) in own)), len(own))
+    weights = world.one("SELECT sum(coalesce(weight, n)) FROM cells")
+    assert weights == pytest.approx(
+        world.one(
+            "SELECT count(DISTINCT (coalesce(group_id, sample_id), date_trunc('hour', observed_at))) FROM samples"
+        )
+    )
+
+
+def test_versions_that_score_one_image_have_a_group_each(world: World) -> None:
+    rows = grouped_rows(np.random.default_rng(6), 40, 5)
+    world.take(*rows, *({**row, "version": "v2"} for row in rows))
+    assert world.one("SELECT count(*) FROM group_cells WHERE across") == 0

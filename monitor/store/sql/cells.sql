@@ -82,17 +82,19 @@ GROUP BY model_id, stream_id, slice_id, bucket, bin
 HAVING sum(n) <> 0 OR sum(unlabelled) <> 0;
 
 -- name: cells_recomputed
--- the touched buckets of a grouped model from their samples; each sample weighs 1/m, with m the size of its group
+-- the touched buckets of a grouped model from their samples; each sample weighs 1/m, with m the size of its group, which may
+-- have been scored by several calibrators
 CREATE OR REPLACE TEMP TABLE renewed AS
 SELECT
     model_id, stream_id, slice_id, bucket, bin,
     /*sample_sums*/
 FROM (
     SELECT *, 1 AS sign,
-           CASE WHEN group_id IS NULL THEN n ELSE sum(n) OVER (PARTITION BY stream_id, bucket, group_id) END AS members
+           CASE WHEN group_id IS NULL THEN n ELSE sum(n) OVER (PARTITION BY version, bucket, group_id) END AS members
     FROM (
-        SELECT s.*, bucket_of(s.observed_at, $bucket_seconds, $folded_until) AS bucket, cell_bin(s.score) AS bin
+        SELECT s.*, v.version, bucket_of(s.observed_at, $bucket_seconds, $folded_until) AS bucket, cell_bin(s.score) AS bin
         FROM samples AS s
+        JOIN streams AS v ON v.stream_id = s.stream_id
         WHERE s.model_id = $model_id AND s.observed_at >= $first AND s.observed_at < $beyond
     ) AS s
     SEMI JOIN touched AS t
@@ -111,12 +113,13 @@ FROM (
 );
 
 -- name: cells_touched_groups
--- weights are 1/m with m the group's size over all slices: one new member changes its group's cells in every slice
+-- weights are 1/m with m the group's size over all slices and calibrators: one new member changes its group's cells in each
 INSERT INTO touched
 SELECT DISTINCT s.stream_id, s.slice_id, bucket_of(s.observed_at, $bucket_seconds, $folded_until) AS bucket
 FROM samples AS s
-SEMI JOIN touched AS t
-    ON t.stream_id = s.stream_id AND t.bucket = bucket_of(s.observed_at, $bucket_seconds, $folded_until)
+JOIN streams AS v ON v.stream_id = s.stream_id
+SEMI JOIN (SELECT DISTINCT w.version, t.bucket FROM touched AS t JOIN streams AS w ON w.stream_id = t.stream_id) AS t
+    ON t.version = v.version AND t.bucket = bucket_of(s.observed_at, $bucket_seconds, $folded_until)
 WHERE s.model_id = $model_id AND s.observed_at >= $first AND s.observed_at < $beyond
 EXCEPT SELECT * FROM touched;
 

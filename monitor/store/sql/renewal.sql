@@ -90,7 +90,7 @@ WHERE coalesce(new_sample_id, sample_id) <> sample_id OR new_observed_at <> obse
 -- sums of groups under the texts that slices have now
 CREATE OR REPLACE TEMP TABLE renewed_groups AS
 SELECT g.model_id, g.stream_id, coalesce(r.new, g.slice) AS slice, g.bucket, g.score_bin, sum(g.squared_residual) AS squared,
-       sum(g.groups)::BIGINT AS groups
+       sum(g.groups)::BIGINT AS groups, g.across
 FROM group_cells AS g
 LEFT JOIN renamed_slices AS r ON r.old = g.slice
 WHERE g.model_id = $model_id
@@ -98,7 +98,7 @@ GROUP BY ALL;
 
 DELETE FROM group_cells WHERE model_id = $model_id;
 
-INSERT INTO group_cells SELECT model_id, stream_id, slice, bucket, score_bin, squared, groups FROM renewed_groups;
+INSERT INTO group_cells SELECT model_id, stream_id, slice, bucket, score_bin, squared, groups, across FROM renewed_groups;
 
 -- name: renewal_merged
 -- of rows that become one the newest prediction counts, and the newest label that says something, as of files read in turn
