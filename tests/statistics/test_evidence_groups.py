@@ -19,6 +19,7 @@ from monitor.statistics.drift.bets import (
     detector_bin_of,
 )
 from monitor.statistics.drift.eprocess import Block, EvidenceState, advance_evidence
+from monitor.statistics.drift.explain import explain_drift, find_shifts
 from monitor.statistics.drift.groups import MEMORY, GroupSums, place_bets
 
 TOLERANCES = (Tolerance(), Tolerance("odds", 1.1), Tolerance("odds", 1.5), Tolerance("probability", 0.02))
@@ -76,8 +77,7 @@ def test_a_group_stakes_at_most_one_and_loses_at_most_its_largest_tilt(seed: int
     zero = np.zeros(groups * size, int)
     sums = GroupSums.of(zero, zero, group, detector_bin_of(bin_of(score)), np.ones(group.size), score, outcome)
     typical = rng.exponential(0.2, (1, len(bank.supports)))
-    weight, *_ = sums.against_scores(Tolerance()).weigh(1, 1)
-    assert weight.sum() <= groups + 1e-9
+    assert sums.against_scores(Tolerance()).weigh(1, 1).sums[0].sum() <= groups + 1e-9
     bets = place_bets(sums.against_scores(Tolerance()), 1, typical, bank)
     most = np.abs(bank.tilts).max(axis=1)
     assert (bets.increment[0] >= -groups * most - 1e-9).all()
@@ -235,3 +235,30 @@ def test_groups_beyond_the_slices_of_a_block_are_refused() -> None:
     sums = GroupSums.of([1], [0], [0], [3], [2.0], [0.4], [1.0])
     with pytest.raises(ValueError, match="1 slices and 1 buckets"):
         Block.against_scores(empty(1, 1), [0], Tolerance(), sums)
+
+
+def test_few_groups_that_fail_alike_have_a_direction_and_the_plain_rates_of_their_samples() -> None:
+    rng = np.random.default_rng(8)
+    images, pixels = 15, 300
+    group = np.repeat(np.arange(images), pixels)
+    score = np.clip(rng.choice([0.01, 0.3, 0.6, 0.9], group.size, p=[0.7, 0.1, 0.1, 0.1]), 0, 1)
+    outcome = (rng.random(group.size) < np.where(score > 0.2, score / 2, score)).astype(float)
+    zero = np.zeros(group.size, int)
+    sums = GroupSums.of(zero, group, group, detector_bin_of(bin_of(score)), np.ones(group.size), score, outcome)
+    block = Block.against_scores(empty(1, images), np.arange(images), Tolerance(), sums)
+    (shift,) = find_shifts(explain_drift(block, 0, 0, images - 1))
+    assert (shift.confidence, shift.high) == ("over", 1.0)
+    assert shift.low <= 0.35
+    inside = score >= shift.low
+    assert shift.expected == pytest.approx(score[inside].mean(), abs=1e-9)
+    assert shift.happened == pytest.approx(outcome[inside].mean(), abs=1e-9)
+
+
+def test_groups_that_keep_what_they_say_have_no_direction() -> None:
+    named = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        sums = clips(rng, 1, 20)
+        block = Block.against_scores(empty(1, 20), np.arange(20), Tolerance(), sums)
+        named += bool(find_shifts(explain_drift(block, 0, 0, 19)))
+    assert named <= 6

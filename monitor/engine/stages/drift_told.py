@@ -13,7 +13,6 @@ import numpy as np
 from monitor.engine.stages.drift_run import (
     DAY,
     EPOCH,
-    Floats,
     Run,
     ToldRun,
     blobs_of,
@@ -23,9 +22,8 @@ from monitor.engine.stages.drift_run import (
 )
 from monitor.engine.stages.streams import members_of
 from monitor.model import Shift
-from monitor.statistics.drift.bets import DETECTOR_BINS
 from monitor.statistics.drift.eprocess import NEVER, ToldAlarms
-from monitor.statistics.drift.explain import find_shifts, span_sums, summed_bins
+from monitor.statistics.drift.explain import SpanSums, find_shifts, span_sums
 from monitor.store.connection import utc_day
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import StreamAlarms, load_newest_alarms, load_newest_told, store_words
@@ -88,12 +86,12 @@ def _told_shifts(store: ModelStore, run: Run, wanted: dict[int, StreamAlarms]) -
         run, streams=tuple(run.streams[row] for row in order),
         gathering=None if run.gathering is None else tuple(run.gathering[row] for row in order),
     )  # fmt: skip
-    sums: Floats = np.zeros((3, len(order), DETECTOR_BINS))
+    sums = SpanSums.of_nothing(len(order))
     for day in sorted(
         {utc_day(start) + count * DAY for start, at in spans for count in range((at - utc_day(start)).days + 1)}
     ):
         traffic = held.load_traffic(store, day, day + DAY)
         if traffic.buckets:
             links = links_of(store.connection, model, alone.streams, traffic, members_of(model, traffic))
-            sums += span_sums(block_of(store, alone, traffic, links, traffic.buckets)[1], first, last)
-    return {row: find_shifts(summed_bins(sums[:, place])) for place, row in enumerate(order)}
+            sums = sums + span_sums(block_of(store, alone, traffic, links, traffic.buckets)[1], first, last)
+    return {row: find_shifts(sums.list_bins(place)) for place, row in enumerate(order)}

@@ -157,32 +157,40 @@ class GroupRows:
     def _part(self, first: int, last: int) -> "GroupRows":
         return GroupRows(*(getattr(self, field.name)[first:last] for field in fields(self)))
 
-    def weigh(self, slices: int, buckets: int) -> tuple[Floats, Floats, Floats, Floats]:
-        """Weight, outcome, and tolerated rates from below and above, each (slices, buckets, 12), for telling what drifted.
-
-        Each group weighs at most 1, as in a bet on all bins with V that of its slice's groups here; rates are weighted sums,
-        to be divided by the weight.
-        """
+    def weigh(self, slices: int, buckets: int) -> "GroupsWeighed":
+        """What tells which scores drifted: each group weighs at most 1, as in a bet on all bins with V that of its slice's
+        groups here."""
         own = _Weights.of(self)
-        told = own.informative.sum(axis=1)
-        slice_of = self.row[own.first]
-        seen, squares = (np.bincount(slice_of, weights=w, minlength=slices) for w in (told, told**2))
+        told, slice_of = own.informative.sum(axis=1), self.row[own.first]
+        seen, squares = (totals(slice_of, w, slices) for w in (told, told**2))
         typical = np.divide(squares, seen, out=np.zeros(slices), where=seen > 0)
         most = np.maximum(told, np.where(own.size > 1, typical[slice_of], 0.0))
-        weight = own.share / most[own.index]
+        weight, middle = own.share / most[own.index], (self.lower + self.upper) / 2
         slot = (self.row * buckets + self.position) * DETECTOR_BINS + self.bin
-        rates = (np.ones(len(self)), self.outcome / self.n, self.lower, self.upper)
         shape = (slices, buckets, DETECTOR_BINS)
-        total, outcome, lower, upper = (
-            totals(slot, weight * rate, slices * buckets * DETECTOR_BINS).reshape(shape) for rate in rates
-        )
-        return total, outcome, lower, upper
+        columns = (weight, weight * middle, weight * self.outcome / self.n, self.n, self.n * middle, self.outcome)
+        sums = np.stack([totals(slot, column, slices * buckets * DETECTOR_BINS).reshape(shape) for column in columns])
+        residual = np.zeros((own.first.size, DETECTOR_BINS))
+        residual[own.index, self.bin] = weight * (middle - self.outcome / self.n)
+        return GroupsWeighed(sums, slice_of, self.position[own.first], residual)
 
     def count_groups(self, slices: int, buckets: int) -> Floats:
         """Groups with labelled samples per slice and bucket, (slices, buckets)."""
         first = np.flatnonzero(mark_starts(self.row, self.position, self.group))
         unit = self.row[first] * buckets + self.position[first]
         return np.bincount(unit, minlength=slices * buckets).astype(np.float64).reshape(slices, buckets)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupsWeighed:
+    """``sums`` (6, slices, buckets, 12): weight, what was tolerated on average times weight, and outcomes times weight;
+    samples, what was tolerated of them, and outcomes. Of each of G groups its slice ``row`` and bucket ``position``, and what was
+    tolerated less what happened, by weight, in ``residual`` (G, 12)."""
+
+    sums: Floats
+    row: Ints
+    position: Ints
+    residual: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
