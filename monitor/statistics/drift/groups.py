@@ -184,8 +184,8 @@ class GroupRows:
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupsWeighed:
     """``sums`` (6, slices, buckets, 12): weight, what was tolerated on average times weight, and outcomes times weight;
-    samples, what was tolerated of them, and outcomes. Of each of G groups its slice ``row`` and bucket ``position``, and what was
-    tolerated less what happened, by weight, in ``residual`` (G, 12)."""
+    samples, what was tolerated of them, and outcomes. Of each of G groups its slice ``row`` and bucket ``position``, and what
+    was tolerated less what happened, by weight, in ``residual`` (G, 12)."""
 
     sums: Floats
     row: Ints
