@@ -1,6 +1,6 @@
 """What one drift rule judges at a time: its streams with what is held of them, and their samples of some buckets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -126,8 +126,9 @@ def block_of(
     cells, fine = _stream_samples(store, traffic, links, buckets)
     cells, fine = cells.pick(opened.reshape(-1)[cells.unit]), fine.pick(opened[fine.row, fine.position])
 
-    def history(row: int, position: int) -> tuple[Floats, GroupSums]:
-        return _load_history(store, run.streams[row], buckets[position] + run.model.bucket)
+    def history(wanted: Mapping[int, int]) -> Mapping[int, tuple[Floats, GroupSums]]:
+        ends = {run.streams[row]: buckets[place] + run.model.bucket for row, place in wanted.items()}
+        return dict(zip(wanted, _load_histories(store, ends), strict=True))
 
     gathering, judged = pool_reference(run.gathering, cells, width, rule.reference_samples, fine, history)
     references = [one.reference for one in gathering]
@@ -147,11 +148,19 @@ def _stream_samples(
     return cells.regroup(mapping), groups.regroup(links)
 
 
-def _load_history(store: ModelStore, stream: Stream, end: datetime) -> tuple[Floats, GroupSums]:
-    """All samples of a stream before ``end``: those alone as sums (3, 192) per fine bin, and groups by fine bin."""
-    traffic = held.load_traffic(store, stream.opened, end)
-    links = links_of(store.connection, store.model, [stream], traffic, members_of(store.model, traffic))
+def _load_histories(store: ModelStore, ends: Mapping[Stream, datetime]) -> list[tuple[Floats, GroupSums]]:
+    """All samples of each stream before its end: those alone as sums (3, 192) per fine bin, and groups by fine bin."""
+    streams = tuple(ends)
+    traffic = held.load_traffic(store, min(stream.opened for stream in streams), max(ends.values()))
+    links = links_of(store.connection, store.model, streams, traffic, members_of(store.model, traffic))
     cells, groups = _stream_samples(store, traffic, links, traffic.buckets)
-    fine = fine_bin_of(cells.bin)
-    columns = (cells.weight, cells.weight_score, cells.weight_outcome)
-    return np.stack([totals(fine, column, FINE_BINS) for column in columns]), groups
+    width = len(traffic.buckets)
+    found = []
+    for row, (stream, end) in enumerate(ends.items()):
+        own = np.array([stream.opened <= bucket < end for bucket in traffic.buckets], dtype=np.bool_)
+        alone = cells.pick((cells.unit // width == row) & own[cells.unit % width])
+        together = groups.pick((groups.row == row) & own[groups.position])
+        columns = (alone.weight, alone.weight_score, alone.weight_outcome)
+        sums = np.stack([totals(fine_bin_of(alone.bin), column, FINE_BINS) for column in columns])
+        found.append((sums, replace(together, row=np.zeros_like(together.row))))
+    return found

@@ -31,6 +31,7 @@ from monitor.store.dictionaries import LONGEST_SLICE_VALUE
 from monitor.store.sql import statement
 from monitor.store.values import (
     BLANKS,
+    MISSING_WORDS,
     LabelRules,
     cut_enormous,
     is_enormous,
@@ -281,7 +282,8 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         "logits": f"TRY_CAST({logits} AS FLOAT[])",
         "version": cut_version(text("version")),
         "calibrator": "NULL::VARCHAR" if monitor_applies else cut_version(text("calibrator")),
-        "group_id": text("group_id"),
+        # what programs write where there is none: one group of all rows without one would be worse than no group
+        "group_id": _none_if_missing(text("group_id")) if "group_id" in types else "NULL::VARCHAR",
         "predicted_class": text("predicted_class"),
         "label": text("label"),
         "n": f"coalesce({count('n')}, 1)",
@@ -298,6 +300,11 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         "read_count": count("n"),
         "read_positives": count("positives"),
     }
+
+
+def _none_if_missing(text: str) -> str:
+    words = ", ".join(map(quote_text, MISSING_WORDS))
+    return f"CASE WHEN lower({text}) NOT IN ({words}) THEN {text} END"
 
 
 def _slice_value(name: str, types: Mapping[str, str]) -> str:

@@ -29,7 +29,8 @@ labels, so late labels may move it between tilts, and to buckets that had none. 
 start mass of its own with mean evidence at most 1; over the tilts of a bucket that is at most its γ once more, and next
 to nothing where a day's labels suffice for all tilts. So alarms told are at most T/c, up to that gain.
 
-That holds for groups, too, where the labels of a group become known together.
+For groups that is so up to what late labels change: of a group that was looked at when only a part of its labels was known, and
+of V, which earlier groups make. Measured it is far within the budget.
 
 State is five numbers per tilt and two per support; a new bucket costs the same however long the history. All in log space.
 """

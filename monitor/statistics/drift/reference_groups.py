@@ -77,7 +77,6 @@ class _Samples:
     alone_share: Floats
     count: float
     weight: Floats
-    score: Floats
     outcome: Floats
     x: Floats
 
@@ -99,9 +98,8 @@ class _Samples:
         )
         x, fine = np.zeros(FINE_BINS), np.flatnonzero(weight > 0)
         x[fine] = clipped_logit(score[fine], weight[fine])
-        return cls(
-            groups, share, index, alone, alone_share, float(first.size + alone[0].sum()), weight, score, outcome, x
-        )
+        count = float(first.size + alone[0].sum())
+        return cls(groups, share, index, alone, alone_share, count, weight, outcome, x)
 
     def seen(self, inside: NDArray[np.bool_]) -> float:
         """In how many groups the rarer outcome was seen in the fine bins ``inside``."""
@@ -200,7 +198,9 @@ def _band_of_bins(samples: _Samples, confidence: float) -> tuple[Floats, Floats]
     over twelve bins, on the logit scale; Clopper–Pearson with one observation a group where an outcome was seen in fewer
     than ten groups."""
     groups, n = samples.groups, totals(_PART, samples.weight, DETECTOR_BINS)
-    outcome, score = (totals(_PART, column, DETECTOR_BINS) for column in (samples.outcome, samples.score))
+    outcome = totals(_PART, samples.outcome, DETECTOR_BINS)
+    # scores of 0 and 1 have no logit: as elsewhere, clipped ones count
+    score = totals(_PART, samples.weight * expit(samples.x), DETECTOR_BINS)
     pairs = np.unique(samples.index * DETECTOR_BINS + _PART[groups.bin])
     present = np.bincount(pairs % DETECTOR_BINS, minlength=DETECTOR_BINS) + totals(
         _PART, samples.alone[0], DETECTOR_BINS

@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -71,7 +71,8 @@ class ReferencePool:
         return cls(_nothing(), Reference(kind, arrays[0], arrays[1], described["samples"], described["fit_p"]))
 
 
-History = Callable[[int, int], tuple[Floats, GroupSums]]
+# {slice: bucket} → of each slice all samples up to that bucket: those alone (3, 192), and groups by fine bin
+History = Callable[[Mapping[int, int]], Mapping[int, tuple[Floats, GroupSums]]]
 
 
 def pool_reference(
@@ -81,13 +82,13 @@ def pool_reference(
     """Take buckets in order into the references of slices that have none yet.
 
     ``cells.unit`` is ``slice · buckets + bucket``, of samples without a group; ``groups`` are by fine bin. ``history`` gives
-    for (slice, bucket) what ``fit_groups`` takes, of all the slice's samples up to that bucket. Returns the slices after the
+    for slices and buckets what ``fit_groups`` takes. Returns the slices after the
     last bucket, and (slices, buckets) which buckets are to be judged: those after the one in which ``needed`` was reached.
 
     >>> from monitor.statistics.cells import Cells
     >>> cells = Cells.from_samples([0.2, 0.8] * 300, [0, 1] * 300, unit=np.arange(600) // 300)
     >>> none = GroupSums.of([], [], [], [], [], [], [])
-    >>> found, judged = pool_reference([ReferencePool()], cells, 2, 250, none, lambda row, bucket: (_nothing(), none))
+    >>> found, judged = pool_reference([ReferencePool()], cells, 2, 250, none, lambda wanted: {})
     >>> found[0].reference is not None, judged.tolist()
     (True, [[False, True]])
     """
@@ -104,10 +105,8 @@ def pool_reference(
     least = np.where(grouped, max(needed, LEAST_GROUPS), max(needed, LEAST_SAMPLES)) - 1e-9
     enough = np.array([one.weight for one in gathering])[:, None] + np.cumsum(weight, axis=1) >= least
     reached = np.where(open_ & enough.any(axis=1), enough.argmax(axis=1) if buckets else 0, -1)
-    fitted = {
-        row: fit_groups(*history(row, bucket), confidence)
-        for row, bucket in enumerate(reached.tolist()) if bucket >= 0 and grouped[row, bucket]
-    }  # fmt: skip
+    wanted = {row: at for row, at in enumerate(reached.tolist()) if at >= 0 and grouped[row, at]}
+    fitted = {row: fit_groups(*held, confidence) for row, held in (history(wanted) if wanted else {}).items()}
     # too few are left of the groups that there were: gather on
     reached[[row for row, fit in fitted.items() if fit is None]] = -1
     last = np.where(~open_, -1, np.where(reached >= 0, reached, buckets - 1))

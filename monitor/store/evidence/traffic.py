@@ -6,7 +6,7 @@ group is read from the samples, which are kept for as long as a bucket can be ju
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from monitor.store.evidence.streams import Traffic, group_id
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
+_DAY = timedelta(days=1)  # of a folded bucket
 _FINE = np.arange(FINE_BINS, dtype=np.int16)
 _PARTS = detector_bin_of(_FINE).tolist()  # of each fine bin
 
@@ -80,8 +81,8 @@ def _load_groups(
     found = store.execute(
         statement("evidence_groups"),
         {
-            "model_id": store.model_id, "start": own[0], "beyond": last + store.model.bucket, "grouped": own, "part": part,
-            "bucket_seconds": int(store.model.bucket.total_seconds()),
+            "model_id": store.model_id, "start": own[0], "beyond": last + max(store.model.bucket, _DAY), "grouped": own,
+            "part": part, "bucket_seconds": int(store.model.bucket.total_seconds()),
         },
     ).fetchnumpy()  # fmt: skip
     row, place = _places(found, traffic, buckets)

@@ -10,9 +10,12 @@ JOIN streams AS t ON t.stream_id = c.stream_id
 JOIN models AS m ON m.model_id = c.model_id
 WHERE c.weight IS NOT NULL;
 
-DELETE FROM evidence_checkpoints WHERE (model, version) IN (SELECT (model, version) FROM grouped);
+-- an empty state is that of a stream of which nothing is known; the rows tell which days have been judged. A reference stays:
+-- what it rests on may lie before what can be judged again
+UPDATE evidence_checkpoints SET state = ''::BLOB, told = NULL
+WHERE (model, version) IN (SELECT (model, version) FROM grouped);
 
-UPDATE evidence_streams SET state = NULL, reference = NULL, told = NULL
+UPDATE evidence_streams SET state = NULL, told = NULL
 WHERE closed IS NULL AND (model, version) IN (SELECT (model, version) FROM grouped);
 
 -- where nothing was judged yet nothing starts afresh
