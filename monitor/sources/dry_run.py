@@ -13,7 +13,7 @@ from monitor.config.sources import SourceSettings
 from monitor.model import Slice, Task
 from monitor.model.durations import format_duration
 from monitor.model.nouns import GROUP
-from monitor.model.wording import describe_straddling, first_few, minute, quantity
+from monitor.model.wording import describe_alone, describe_straddling, first_few, minute, quantity
 from monitor.sources.batch import Batch
 from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.delays import find_short_spans, keep_delays
@@ -184,6 +184,8 @@ class Trial:
         if spans.suspicious or spans.over_buckets:
             weight = Weight.SUSPICIOUS if spans.suspicious else Weight.NOTE
             self.findings.append(Finding(describe_straddling(spans, model.bucket), weight))
+        if alone := describe_alone(spans):
+            self.findings.append(Finding(alone, Weight.SUSPICIOUS if spans.partly_alone else Weight.NOTE))
 
     @property
     def acceptable(self) -> int:

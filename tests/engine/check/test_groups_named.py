@@ -47,3 +47,30 @@ def test_a_name_for_groups_that_no_row_is_in_is_suspicious_with_what_to_map(tmp_
     (asked,) = [each for each in found.suspicions if "group_noun" in each]
     assert 'group_noun is "patient", and no row tried has a group_id: samples count as independent' in asked
     assert 'columns = { group_id = "…" }' in asked
+
+
+def check_rows(base: Path, groups: list[str], *, key: str = "") -> CheckResult:
+    """A row for each of the ``groups``, "" where it names none."""
+    rows = [
+        f"s{n},2026-11-19 {n % 20:02}:00:00,{(n * 7 % 59 + 1) / 61:.3f},{n * 5 % 7 < 3:d},{group}"
+        for n, group in enumerate(groups)
+    ]
+    (base / "p.csv").write_text("\n".join(["sample_id,observed_at,score,outcome,group_id", *rows]) + "\n", "utf-8")
+    (base / "calwatch.toml").write_text(
+        f'[[model]]\nname = "m"\ntask = "binary"\nrules = []\n{key}\n[[model.source]]\npath = "p.csv"\n', "utf-8"
+    )
+    return check_config(base / "calwatch.toml", NOW)
+
+
+@pytest.mark.parametrize(("alone", "share"), [(20, "33 %"), (1, "1.7 %"), (57, "95 %")])
+def test_rows_without_a_group_among_rows_with_one_are_suspicious(alone: int, share: str, tmp_path: Path) -> None:
+    found = check_rows(tmp_path, ["" if n < alone else f"g{n % 20}" for n in range(60)])
+    (said,) = [each for each in found.suspicions if "group_id" in each]
+    assert f"{share} of the rows have no group_id and count as independent" in said
+    assert "Fill group_id in every row; one that is truly by itself takes an id of its own" in said
+
+
+def test_one_row_in_hundreds_without_a_group_is_a_note(tmp_path: Path) -> None:
+    found = check_rows(tmp_path, [f"g{n % 20}" if n else "" for n in range(400)])
+    assert not any("group_id" in each for each in found.suspicions)
+    assert any("0.2 % of the rows have no group_id and count as independent" in each for each in found.notes)

@@ -258,7 +258,7 @@ def group_spans_item(spans: GroupSpans | None) -> GroupSpansItem | None:
         return None
     return GroupSpansItem(
         **asdict(spans.straddling), checked_at=spans.checked_at, since=spans.since, bucket=format_duration(spans.bucket),
-        suspicious=spans.straddling.suspicious, finding=describe_spans(spans),
+        suspicious=spans.suspicious, finding=describe_spans(spans),
     )  # fmt: skip
 
 
