@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitor.cli.output import print_table
+from monitor.cli.versions import version_column
 from monitor.model.wording import number, percent
 
 
@@ -18,10 +19,10 @@ def tell_objects(rows: Sequence[Mapping[str, Any]], *, by_slice: bool) -> None:
     named = ("slice",) if by_slice else ()
     print_table(
         "objects, at the threshold in use",
-        ("model", *named, "window", "objects", "recall", "precision", "false positives per image"),
+        ("model", *version_column(own), *named, "window", "objects", "recall", "precision", "false positives per image"),
         (
             (
-                row["model"], *(row[name] for name in named), row["window"],
+                row["model"], *version_column(own, row["version"]), *(row[name] for name in named), row["window"],
                 number(row["truths"], 0), percent(row["threshold_recall"]),
                 percent(row["threshold_precision"]), number(row["fp_per_image"]),
             )

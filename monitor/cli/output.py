@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from monitor.cli.versions import find_several, name_place, tell_unknown, telling_column, version_column
 from monitor.model import Alert, AlertState, Job, JobState
 from monitor.model.errors import CalwatchError
 from monitor.model.history import Attempt
@@ -140,12 +141,12 @@ def _status_lines(answers: Mapping[str, Any]) -> Iterator[str]:
         yield f"{model}: {silence}"
     for row in answers["failing"]:
         yield f"FAILED {row['model']}, every cycle since {minute(row['since'])} UTC, so its numbers are old: {row['problem']}"
+    several = find_several((*answers["versions"], *answers["firing"], *answers["unknown"]))
     for row in answers["firing"]:
-        yield f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {row['slice']}: {_explained(row)}"
+        yield f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {name_place(row, several)}: {_explained(row)}"
     if not answers["firing"]:
         yield "no alert fires"
-    for row in answers["unknown"]:
-        yield f"UNKNOWN {row['model']} {row['rule']} on {row['slice']}: {row['reason']}"
+    yield from tell_unknown(answers["unknown"], several)
     for row in answers["calibrators"]:
         yield (
             f"in charge of {row['model']} {row['scope']}: {row['id']} ({row['method']}, fitted {minute(row['fitted_at'])}, "
@@ -219,10 +220,13 @@ def tell_slices(rows: Sequence[Row]) -> None:
         return
     print_table(
         "slices, worst first (by the lower bound of ECE)",
-        ("model", "slice", "window", "samples", "ECE", "debiased", "95 % interval", "by luck", "gap", "Brier", "AUROC"),
+        (
+            "model", *version_column(rows), "slice", "window", "samples", "ECE", "debiased", "95 % interval", "by luck", "gap",
+            "Brier", "AUROC",
+        ),
         (
             (
-                row["model"], row["slice"], row["window"], _counted(row),
+                row["model"], *version_column(rows, row["version"]), row["slice"], row["window"], _counted(row),
                 "insufficient" if row["state"] != "ok" else number(row["ece"]), number(row["ece_debiased"]),
                 interval(row["ece_lower"], row["ece_upper"]), number(row["ece_null_quantile"]),
                 signed_number(row["calibration_gap"]), number(row["brier_score"]), number(row["auroc"]),
@@ -296,12 +300,16 @@ def tell_alerts(alerts: Sequence[Alert]) -> None:
         print_line("no alert would have fired")
         return
     several = len({alert.model for alert in fired}) > 1
+    versions = find_several({"model": alert.model, "version": alert.version} for alert in fired)
     print_table(
         "alerts",
-        (*_model_column(several), "rule", "severity", "slice", "began (estimate)", "fired", "resolved", "reason when it fired"),
+        (
+            *telling_column(several), *telling_column(bool(versions), "version"), "rule", "severity", "slice",
+            "began (estimate)", "fired", "resolved", "reason when it fired",
+        ),
         (
             (
-                *_model_column(several, alert.model),
+                *telling_column(several, alert.model), *telling_column(bool(versions), alert.version),
                 alert.rule, alert.severity.value, alert.slice.text, minute(alert.onset), minute(alert.fired_at),
                 minute(end.resolved_at) if end else "still firing", alert.reason,
             )
@@ -328,21 +336,16 @@ def tell_refits(jobs: Sequence[Job]) -> None:
         print_table(
             "refits that the gate accepted (before → after on samples later than the fit)",
             (
-                *_model_column(several), "when", "asked by", "scope", "calibrator", "ECE", "log-loss", "threshold",
+                *telling_column(several), "when", "asked by", "scope", "calibrator", "ECE", "log-loss", "threshold",
                 "fit + gate samples",
             ),
-            ((*_model_column(several, job.model), *_refit_row(job)) for job in promoted),
+            ((*telling_column(several, job.model), *_refit_row(job)) for job in promoted),
         )  # fmt: skip
     print_line(f"{len(jobs):,} refits asked for, {len(promoted):,} promoted, {len(others):,} not")
     for key, count in Counter(f"{job.state.value}: {_kind_of_reason(job)}" for job in others).most_common():
         print_line(f"    {count:,} × {key}")
     for what, count in called.items():
         print_line(f"would run {count:,} × {what}")
-
-
-def _model_column(several: bool, text: str = "model") -> tuple[str, ...]:
-    """A column that tells models apart, where there are several."""
-    return (text,) if several else ()
 
 
 _FEW = "too little data"

@@ -6,6 +6,7 @@ from typing import Literal
 
 _NEARLY_ALL, _ENOUGH = 0.9, 20
 _SOME_BUCKETS, _SOME_DAYS = 0.05, 0.2
+_SOME_ALONE, _MOST_ALONE = 0.01, 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,16 @@ class Straddling:
         """Whether so many rows lie in groups that span buckets that drift rules promise nothing worth the name."""
         return self.over_buckets > _SOME_BUCKETS
 
+    @property
+    def alone(self) -> float:
+        """Of all rows the share without a group_id, 0 to 1: each of them counts as a group of its own."""
+        return 1 - self.grouped / self.rows if self.rows else 0.0
+
+    @property
+    def partly_alone(self) -> bool:
+        """Whether some rows name their group and others, which likely have one too, do not."""
+        return _SOME_ALONE <= self.alone <= _MOST_ALONE
+
 
 @dataclass(frozen=True, slots=True)
 class GroupSpans:
@@ -91,6 +102,11 @@ class GroupSpans:
     since: datetime
     bucket: timedelta  # as configured at that time
     straddling: Straddling
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether group_id is likely not what it should be, or is missing where it should be."""
+        return self.straddling.suspicious or self.straddling.partly_alone
 
 
 FoldedKind = Literal["version", "calibrator", "slice", "drift"]

@@ -50,6 +50,19 @@ class ModelStatus:
         """The event of which scores are the probability, as it is shown beside numbers."""
         return self.task.event_at(self.iou)
 
+    def list_unjudged(self) -> tuple[Evidence, ...]:
+        """The widest slices of drift rules that judge nothing of a version yet, since each of these lacks its reference.
+
+        A rare slice may lack its own for months while the traffic it is part of is judged: it is not among them.
+        """
+        widest: dict[tuple[str, str], int] = {}
+        for each in self.evidence:
+            key = each.rule, each.version
+            widest[key] = min(each.slice.order, widest.get(key, each.slice.order))
+        own = [each for each in self.evidence if each.slice.order == widest[each.rule, each.version]]
+        judged = {(each.rule, each.version) for each in own if each.reference_missing is None}
+        return tuple(each for each in own if (each.rule, each.version) not in judged)
+
 
 @dataclass(frozen=True, slots=True)
 class Published:

@@ -261,8 +261,29 @@ def describe_bucket_spans(found: Straddling, bucket: timedelta) -> str:
 
 
 def describe_spans(spans: GroupSpans) -> str:
-    """The same of a model's newest rows."""
-    return f"{describe_straddling(spans.straddling, spans.bucket)} (rows since {minute(spans.since)} UTC)"
+    """The same of a model's newest rows, and how many of them name no group."""
+    alone = describe_alone(spans.straddling)
+    said = f"{describe_straddling(spans.straddling, spans.bucket)} (rows since {minute(spans.since)} UTC)"
+    return f"{said}; {alone}" if alone else said
+
+
+def describe_alone(found: Straddling) -> str:
+    """Which share of rows has no group_id while others have one, and what that means, as a sentence without its stop; "" where
+    all have one, or none."""
+    if not found.grouped or found.grouped == found.rows:
+        return ""
+    said = describe_share_alone(found)
+    if not found.partly_alone:
+        return said
+    return (
+        f"{said}: where they belong together, drift rules raise false alarms on them and intervals are too narrow; is their "
+        "group missing? Fill group_id in every row; one that is truly by itself takes an id of its own, such as its sample_id"
+    )
+
+
+def describe_share_alone(found: Straddling) -> str:
+    """``33 % of the rows have no group_id and count as independent``."""
+    return f"{_part(found.alone)} of the rows have no group_id and count as independent"
 
 
 _FOLDED = {  # what more than a limit means, and what to do

@@ -202,7 +202,7 @@ def drift_findings(
 ) -> dict[AlertKey, Finding]:
     """A drift holds from its alarm until it has been quiet: without another alarm for three times as long as the
     first one took, at least a week, of labelled samples or since it was told; or until a new calibrator or version begins
-    a stream of its own.
+    a stream of its own. It is unknown while a stream lacks its reference.
 
     While it holds it began when its alert says: further alarms have onsets of their own, after the alarm before.
     """
@@ -211,11 +211,14 @@ def drift_findings(
         if held.rule != rule.name or not is_covered(rule, held.slice):
             continue
         key = (held.version, held.slice)
+        before = prior.get(key)
+        if held.reference_missing:  # with its onset the alert is kept, so that it is told as unknown
+            found[key] = Finding(None, before.value if before else None, _not_judged(held), held.opened)
+            continue
         if held.alarm_at is None or held.onset is None or held.alarm_ratio is None:
-            found[key] = Finding(None if held.reference_missing else False, held.ratio, _no_alarm(held))
+            found[key] = Finding(False, held.ratio, Reason.of(Code.DRIFT_NONE, ratio=held.ratio, **_under(held)))
             continue
         is_over = _is_quiet(held, held.alarm_at, held.onset, now)
-        before = prior.get(key)
         fires = before is not None and before.state is AlertState.FIRING
         began = (before.onset if before is not None and fires else None) or held.began or held.onset
         over = Reason.of(Code.DRIFT_OVER, alarm_at=held.alarm_at)
@@ -232,12 +235,13 @@ def _is_quiet(held: Evidence, alarm_at: datetime, onset: datetime, now: datetime
     return now - alarm_at >= quiet and (held.until - alarm_at >= quiet or now - (held.told_at or alarm_at) >= quiet)
 
 
-def _no_alarm(held: Evidence) -> Reason:
-    under = {"calibrator": held.calibrator, "opened": held.opened}
+def _not_judged(held: Evidence) -> Reason:
     once = {} if held.group_noun is None else {"noun": held.group_noun}
-    if held.reference_missing:
-        return Reason.of(Code.DRIFT_NOT_JUDGED, lacking=held.reference_missing, **once, **under)
-    return Reason.of(Code.DRIFT_NONE, ratio=held.ratio, **under)
+    return Reason.of(Code.DRIFT_NOT_JUDGED, lacking=held.reference_missing, **once, **_under(held))
+
+
+def _under(held: Evidence) -> dict[str, object]:
+    return {"calibrator": held.calibrator, "opened": held.opened}
 
 
 def _alarm(rule: DriftRule, held: Evidence, began: datetime) -> Reason:

@@ -63,7 +63,8 @@ def evaluate_rule(
     observed before are watched for absence no more, except the whole and a slice that the rule names; None: all are.
 
     Returns, ordered by version and slice, the alerts that take the place of *all* of ``prior``: everything that is
-    pending, firing or resolved, or was so before, and absences that still wait for a first sight (inactive, unknown).
+    pending, firing or resolved, or was so before; absences that still wait for a first sight, and drift whose reference does
+    not stand yet (inactive, unknown).
     An alert whose version and slice are gone (other slices of the model have readings, this one in no window) is
     resolved with that reason, and left out once it is inactive.
     A rule on recall where nobody knows what was missed watches nothing: its alerts end, and one for what it names says so.
@@ -146,7 +147,7 @@ def _advance(rule: Rule, before: Alert, found: Finding, now: datetime) -> Alert:
     """One evaluation of one alert. ``before`` is inactive and blank when there was none."""
     alert = replace(before, severity=rule.severity, evaluated_at=now)
     if found.holds is None:
-        if before.state is AlertState.INACTIVE:  # `onset`: an absence waits from here for its first sight
+        if before.state is AlertState.INACTIVE:  # `onset`: from here it waits, for a first sight or a reference
             return replace(alert, health=Health.UNKNOWN, value=found.value, since=found.onset, why=found.why)
         stays = found.why.with_values(stays=before.state)
         return replace(alert, health=Health.UNKNOWN, value=found.value, why=stays)

@@ -13,7 +13,7 @@ from monitor.config.sources import SourceSettings
 from monitor.model import Slice, Task
 from monitor.model.durations import format_duration
 from monitor.model.nouns import GROUP
-from monitor.model.wording import describe_straddling, first_few, minute, quantity
+from monitor.model.wording import describe_alone, describe_straddling, first_few, minute, quantity
 from monitor.sources.batch import Batch
 from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.delays import find_short_spans, keep_delays
@@ -32,7 +32,7 @@ from monitor.store.values import LabelRules, plain_text
 
 IDS = 500_000  # of predictions, kept where labels come by themselves and have to find them
 ROWS, BATCHES = 10_000, 20  # tried: that many rows of each of the first batches, which are files or runs of alike files
-ENOUGH = 20  # labels of which shares are told
+ENOUGH = 20  # labels of which shares are told, and groups that may be too small
 LEAST_TAKEN = 0.95  # of the rows tried, below which something is wrong
 
 
@@ -178,12 +178,17 @@ class Trial:
         self.groups, self.noun = tuple(fetch_column(connection, groups)), model.noun
         if model.group_noun and not self.groups:
             self.findings.append(Finding(describe_no_groups(model.noun)))
+        elif len(self.groups) >= ENOUGH and _name_rows(connection):
+            weight = Weight.SUSPICIOUS if model.group_noun else Weight.NOTE
+            self.findings.append(Finding(describe_groups_of_one(model.noun), weight))
         keys = fetch_column(connection, "SELECT DISTINCT slice_key FROM tried WHERE reason IS NULL LIMIT 10000")
         self.slices = {Slice.of(dict(zip(model.slices, key.split("\x1f"), strict=False))) for key in keys}
         spans = measure_straddling(connection, "tried", model.bucket)
         if spans.suspicious or spans.over_buckets:
             weight = Weight.SUSPICIOUS if spans.suspicious else Weight.NOTE
             self.findings.append(Finding(describe_straddling(spans, model.bucket), weight))
+        if alone := describe_alone(spans):
+            self.findings.append(Finding(alone, Weight.SUSPICIOUS if spans.partly_alone else Weight.NOTE))
 
     @property
     def acceptable(self) -> int:
@@ -255,6 +260,20 @@ def describe_no_groups(noun: str) -> str:
         f'group_noun is "{noun}", and no row tried has a group_id: samples count as independent, each by itself. What tells '
         f'which {noun} a row belongs to? Map it: columns = {{ group_id = "…" }}'
     )
+
+
+def describe_groups_of_one(noun: str) -> str:
+    """That each group is of one sample, so that samples count as independent as without groups."""
+    return (
+        f"each sample tried is alone in its {noun}: group_id is another in every row, so that samples count as independent, "
+        "as they do without it. Is it the id of the row, rather than of the image, the clip or the study that rows come from?"
+    )
+
+
+def _name_rows(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether no group has a second sample; one that was read again is the same, and one that counts many pixels is a group
+    by itself."""
+    return bool(fetch_row(connection, statement("tried_groups_of_one"))[0])
 
 
 def _missing_words(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: LabelRules) -> Counter[str]:

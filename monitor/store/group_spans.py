@@ -1,6 +1,6 @@
 """How far groups (group_id) reach: which share of rows lies in groups that span buckets, and days."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -58,7 +58,8 @@ def load_spans(store: ModelStore, now: datetime) -> GroupSpans | None:
     found = measure_straddling(
         store.connection, "samples", store.model.bucket, where=where, rows=rows, every=ceil(grouped / EXAMINED)
     )
-    return GroupSpans(store.model.name, now, since, store.model.bucket, found)
+    # how many rows have a group is known exactly, however few groups were looked at
+    return GroupSpans(store.model.name, now, since, store.model.bucket, replace(found, grouped=int(grouped)))
 
 
 def store_spans(connection: duckdb.DuckDBPyConnection, model: str, found: GroupSpans | None, finding: str) -> None:
@@ -71,7 +72,7 @@ def store_spans(connection: duckdb.DuckDBPyConnection, model: str, found: GroupS
         "model": model, "checked_at": found.checked_at, "since": found.since,
         "bucket_seconds": int(found.bucket.total_seconds()), **asdict(held), "examples": list(held.examples),
         "example_rows": list(held.example_rows),
-        "example_seconds": [each.total_seconds() for each in held.example_lengths], "suspicious": held.suspicious,
+        "example_seconds": [each.total_seconds() for each in held.example_lengths], "suspicious": found.suspicious,
         "finding": finding,
     }  # fmt: skip
     del values["example_lengths"]

@@ -116,6 +116,14 @@ def test_groups_that_reach_too_far_are_a_banner_and_others_a_quiet_line(page: Ca
         assert "in groups that span" not in page(path, group_spans=None)
 
 
+def test_rows_without_a_group_among_others_are_a_banner(page: Callable[..., str]) -> None:
+    mixed = replace(WIDE, straddling=Straddling(3000, 2000, 200, 0.0, 0.0))
+    for path in ("/model?model=digits", "/intake?model=digits"):
+        banners = [part.partition("</p>")[0] for part in page(path, group_spans=mixed).split('<p class="banner">')[1:]]
+        (said,) = [each for each in banners if "group_id" in each]
+        assert "33 % of the rows have no group_id and count as independent: where they belong together" in said
+
+
 def test_a_model_whose_labels_find_no_prediction_is_unknown_with_why(digits: ModelStatus) -> None:
     assert summarise_model(digits).condition is Condition.HEALTHY, "early ones are no doubt"
     found = summarise_model(replace(digits, waiting_labels=(LOST,)))

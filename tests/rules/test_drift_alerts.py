@@ -18,6 +18,7 @@ from monitor.model import (
     Severity,
     Slice,
 )
+from monitor.model.reasons import Code
 from monitor.model.words import tell_reason
 from monitor.rules.conditions import AlertKey, drift_findings
 from monitor.rules.state import RESOLVED_SHOWN, Observations, evaluate_rule
@@ -104,6 +105,26 @@ def test_a_stream_whose_reference_does_not_stand_yet_is_not_judged() -> None:
     assert words(waiting) == (
         "drift is not judged yet: its reference lacks 1,200 labelled samples, scores as they come since 2025-12-23 03:00 UTC"
     )
+
+
+def test_a_stream_whose_reference_does_not_stand_yet_is_unknown_until_it_does_and_then_healthy() -> None:
+    waiting, judged = replace(QUIET, ratio=0.0, reference_missing=1200), replace(QUIET, slice=C4)
+    prior: dict[AlertKey, Alert] = {}
+    for hour in range(3):
+        prior = evaluate(prior, START + hour * HOUR, waiting, judged)
+        (alert,) = prior.values()
+        assert (alert.slice, alert.state, alert.health, alert.value) == (C3, AlertState.INACTIVE, Health.UNKNOWN, None)
+        assert (alert.why.code, alert.why.values["lacking"]) == (Code.DRIFT_NOT_JUDGED, 1200)
+    alert = evaluate(prior, START + 3 * HOUR, QUIET, judged)["v1", C3]
+    assert (alert.state, alert.health, alert.value) == (AlertState.INACTIVE, Health.OK, 0.25)
+    assert evaluate(prior, START + 3 * HOUR, judged) == {}, "a stream that is gone is unknown no more"
+
+
+def test_an_alert_that_fires_stays_while_a_new_stream_lacks_its_reference() -> None:
+    fired = evaluate({}, START, ALARM)
+    alert = evaluate(fired, START + HOUR, replace(QUIET, ratio=0.0, reference_missing=50))["v1", C3]
+    assert (alert.state, alert.health) == (AlertState.FIRING, Health.UNKNOWN)
+    assert alert.since == fired["v1", C3].since
 
 
 def test_evidence_without_an_alarm_says_how_much_there_is_and_of_what() -> None:

@@ -134,7 +134,7 @@ def small() -> Published:
         ),
         sources=("lake",),
         group_spans=GroupSpans(
-            "digits", AT, AT - 720 * HOUR, HOUR, Straddling(4000, 3000, 900, 0.004, 0.0, ("clip-8",), (12,), (HOUR,))
+            "digits", AT, AT - 720 * HOUR, HOUR, Straddling(4000, 4000, 900, 0.004, 0.0, ("clip-8",), (12,), (HOUR,))
         ),
         thresholds=(
             ThresholdInUse("digits", Slice(), "cost:fp=1,fn=4", 0.2134, 0.875, 0.96, "9f31c2aa01b4d7e6", AT - HOUR),

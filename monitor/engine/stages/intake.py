@@ -14,7 +14,7 @@ import structlog
 
 from monitor.config.settings import Model
 from monitor.model import GroupSpans, WaitingLabels
-from monitor.model.wording import describe_spans, describe_waiting
+from monitor.model.wording import describe_alone, describe_spans, describe_waiting
 from monitor.sources.findings.joins import guess_difference, guess_times
 from monitor.sources.labels.waiting import (
     WaitingCount,
@@ -136,3 +136,6 @@ def _tell(model: str, before: Mapping[str, WaitingLabels], spans: GroupSpans | N
     far = found.spans is not None and found.spans.straddling.suspicious
     if found.spans is not None and far and not (spans is not None and spans.straddling.suspicious):
         log.warning("groups reach too far", model=model, finding=describe_spans(found.spans))
+    alone = found.spans is not None and found.spans.straddling.partly_alone
+    if found.spans is not None and alone and not (spans is not None and spans.straddling.partly_alone):
+        log.warning("rows without a group", model=model, finding=describe_alone(found.spans.straddling))

@@ -26,7 +26,7 @@ import structlog
 from monitor.config.settings import Model
 from monitor.model import Evidence, GroupSpans, LabelDelays
 from monitor.model.durations import format_duration
-from monitor.model.wording import describe_bucket_spans, describe_delays, describe_later_labels
+from monitor.model.wording import describe_bucket_spans, describe_delays, describe_later_labels, describe_share_alone
 from monitor.statistics.drift.label_delay import LEAST_OF_EACH, compare_delays
 from monitor.store.connection import transaction, utc_day
 from monitor.store.label_delays import DelayedSamples, load_delayed, store_label_delays
@@ -103,8 +103,10 @@ def add_caveat(
     evidence: Iterable[Evidence], model: Model, delays: LabelDelays | None, spans: GroupSpans | None = None
 ) -> tuple[Evidence, ...]:
     """The evidence, with why its budget is not guaranteed: while label delay depends on the outcome, and while many rows
-    lie in groups that span buckets."""
+    lie in groups that span buckets, or have no group where others have one."""
     reasons = [describe_later_labels(delays, model.task)] if delays and delays.depends else []
     if spans is not None and spans.straddling.many_over_buckets:
         reasons.append(describe_bucket_spans(spans.straddling, spans.bucket))
+    if spans is not None and spans.straddling.partly_alone:
+        reasons.append(describe_share_alone(spans.straddling))
     return tuple(replace(one, caveat=" and ".join(reasons)) for one in evidence)

@@ -99,11 +99,13 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         doubts.append(
             f"{wording.quantity(len(model.files_set_aside), 'file')} set aside, and missing from every number: {told}"
         )
+    unjudged = {(each.rule, each.version, each.slice) for each in model.list_unjudged()}
     unsure = [
         f"{shorten_name(alert.rule)} cannot be evaluated for {shorten_name(alert.slice.text)}: {alert.reason}"
         for alert in sorted(model.alerts, key=urgency)
         if alert.health is Health.ERROR
         or (alert.health is Health.UNKNOWN and (alert.state is AlertState.PENDING or alert.why.code in WATCHES_NOTHING))
+        or (alert.health is Health.UNKNOWN and (alert.rule, alert.version, alert.slice) in unjudged)
     ]
     return (*doubts, *_first(unsure, "rules cannot be evaluated"))
 

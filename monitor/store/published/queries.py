@@ -63,7 +63,7 @@ class Snapshot(History):
             "troubles": self._rows("published_troubles"), "quarantined": self._rows("published_quarantined"),
             "failing": self.failing_models(), "label_delays": self.label_delays(),
             "waiting_labels": self._rows("published_waiting_labels"), "group_spans": self._rows("published_group_spans"),
-            "folded": self._rows("published_folded"),
+            "folded": self._rows("published_folded"), "versions": self._rows("published_versions"),
             "files_set_aside": self.files_set_aside(),
         }  # fmt: skip
 

@@ -16,6 +16,14 @@ FROM tried
 WHERE reason IS NOT NULL
 GROUP BY reason;
 
+-- name: tried_groups_of_one
+SELECT max(samples) = 1 AND max(counted) = 1
+FROM (
+    SELECT count(DISTINCT (sample_id, observed_at)) AS samples, max(n) AS counted
+    FROM tried WHERE reason IS NULL AND group_id IS NOT NULL
+    GROUP BY group_id
+);
+
 -- name: tried_label_twice
 SELECT count(*) FILTER (twice), count(*)
 FROM (

@@ -1,9 +1,13 @@
 -- The newest state, as metrics.duckdb has it.
 
 -- name: published_unsure
+-- a slice that lacks its reference counts where its rule has judged nothing of the version since: rare ones may lack it for months
 SELECT rule, version, slice, health, reason
-FROM alerts
-WHERE model = $model AND (health = 'error' OR (health = 'unknown' AND (state <> 'inactive' OR code IN ('only_unseen', 'recall_unknown'))))
+FROM alerts AS a
+WHERE model = $model AND (health = 'error' OR (health = 'unknown' AND (
+    state <> 'inactive' OR code IN ('only_unseen', 'recall_unknown') OR (code = 'drift_not_judged' AND NOT EXISTS (
+        SELECT 1 FROM evidence AS e
+        WHERE e.model = a.model AND e.rule = a.rule AND e.version = a.version AND e.bucket >= a.since)))))
 ORDER BY rule, slice;
 
 -- name: published_window
@@ -32,9 +36,14 @@ WHERE r.slice = 'all'
 QUALIFY row_number() OVER (PARTITION BY r.model ORDER BY r.window_end - r.window_start DESC, r.samples DESC) = 1
 ORDER BY r.model;
 
+-- name: published_versions
+SELECT DISTINCT model, version FROM slice_newest ORDER BY ALL;
+
 -- name: published_slices
+-- `versions`: how many of its model there are among all that is asked for
 SELECT model, version, slice, "window", state, samples, groups, group_noun, label_coverage, ece, ece_debiased, ece_lower,
-    ece_upper, ece_null_quantile, calibration_gap, brier_score, auroc, truths, threshold_precision, threshold_recall, fp_per_image, window_end
+    ece_upper, ece_null_quantile, calibration_gap, brier_score, auroc, truths, threshold_precision, threshold_recall, fp_per_image, window_end,
+    count(DISTINCT version) OVER (PARTITION BY model) AS versions
 FROM slice_newest
 WHERE ($model IS NULL OR model = $model) AND ($window IS NULL OR "window" = $window)
 ORDER BY state = 'ok' DESC, ece_lower DESC NULLS LAST, ece_debiased DESC NULLS LAST, slice
@@ -112,9 +121,9 @@ SELECT published_at, played FROM snapshot;
 SELECT * EXCLUDE (labels) FROM drift_now;
 
 -- name: published_unknown
-SELECT model, version, slice, rule, reason
+SELECT model, version, slice, rule, reason, code
 FROM alerts
-WHERE health <> 'ok' AND (state <> 'inactive' OR code IN ('only_unseen', 'recall_unknown'))
+WHERE health <> 'ok' AND (state <> 'inactive' OR code IN ('only_unseen', 'recall_unknown', 'drift_not_judged'))
 ORDER BY ALL;
 
 -- name: published_job

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from monitor.engine.stages import label_delays as delays
 from monitor.engine.stages.label_delays import add_caveat, find_dependence, watch_delays
-from monitor.model import Evidence, LabelDelays, Slice
+from monitor.model import Evidence, GroupSpans, LabelDelays, Slice, Straddling
 from monitor.store.connection import load_table, make_naive
 from monitor.store.label_delays import DelayedSamples, load_delayed, load_label_delays, store_label_delays
 from monitor.store.model_store import ModelStore
@@ -222,3 +222,22 @@ def test_evidence_carries_the_caveat_only_while_delays_depend() -> None:
     assert marked.caveat == "labels of negatives arrive later than those of positives (median 9 h against 60 min)"
     for known in (None, replace(late, depends=False), replace(late, depends=None)):
         assert add_caveat([marked], model, known) == (one,)
+
+
+@pytest.mark.parametrize(
+    ("grouped", "over_buckets", "caveat"),
+    [
+        (2000, 0.0, "33 % of the rows have no group_id and count as independent"),
+        (3000, 0.0, ""),
+        (2999, 0.0, ""),
+        (2000, 0.5, "50 % of the rows lie in groups that span buckets of 1h and 33 % of the rows have no group_id and count as "
+         "independent"),
+    ],
+)  # fmt: skip
+def test_evidence_carries_the_caveat_where_some_rows_have_no_group(
+    grouped: int, over_buckets: float, caveat: str
+) -> None:
+    one = Evidence("m", "v1", "", "drift", Slice(), OLD, NOW, 0.5)
+    spans = GroupSpans("m", NOW, OLD, HOUR, Straddling(3000, grouped, 200, over_buckets, 0.0))
+    (marked,) = add_caveat([one], model_of(Path()), None, spans)
+    assert marked.caveat == caveat

@@ -289,8 +289,39 @@ def test_groups_within_a_bucket_are_none(world: World) -> None:
     assert (spans.straddling.over_buckets, spans.straddling.over_days, spans.straddling.suspicious) == (0.0, 0.0, False)
     assert world.one("SELECT finding FROM group_spans") == (
         "none of the rows lie in groups that span buckets of 1h, none in groups that span days (rows since 2026-02-08 00:00 "
-        "UTC)"
+        "UTC); 33 % of the rows have no group_id and count as independent: where they belong together, drift rules raise "
+        "false alarms on them and intervals are too narrow; is their group missing? Fill group_id in every row; one that is "
+        "truly by itself takes an id of its own, such as its sample_id"
     )
+
+
+@pytest.mark.parametrize(
+    ("alone", "doubted"), [(0, False), (1, False), (3, True), (100, True), (197, True), (199, False)]
+)
+def test_rows_without_a_group_are_a_doubt_where_others_have_one(world: World, alone: int, doubted: bool) -> None:
+    when = "2026-03-10 10:00:00"
+    grouped(world, *((None if i < alone else f"g{i // 3}", when) for i in range(200)))
+    with capture_logs() as logs:
+        spans = look(world).spans
+    assert spans is not None
+    assert spans.straddling.alone == pytest.approx(alone / 200)
+    assert not spans.straddling.suspicious
+    assert (spans.suspicious, spans.straddling.partly_alone) == (doubted, doubted)
+    suspicious, finding = world.rows("SELECT suspicious, finding FROM group_spans")[0]
+    assert suspicious is doubted
+    assert ("have no group_id and count as independent" in finding) is (alone > 0)
+    assert ("Fill group_id in every row" in finding) is doubted
+    assert [entry["event"] for entry in logs] == ["rows without a group"] * doubted
+
+
+def test_how_many_rows_have_a_group_is_exact_where_only_some_groups_are_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.store.group_spans.EXAMINED", 50)
+    grouped(world, *((f"g{i}", "2026-03-10 10:00:00") for i in range(300)))
+    spans = look(world).spans
+    assert spans is not None
+    assert (spans.straddling.grouped, spans.suspicious) == (300, False), "an estimate would leave some without"
 
 
 def test_rows_of_groups_that_span_buckets_and_days_are_counted_among_all_rows(world: World) -> None:

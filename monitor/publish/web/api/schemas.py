@@ -258,7 +258,7 @@ def group_spans_item(spans: GroupSpans | None) -> GroupSpansItem | None:
         return None
     return GroupSpansItem(
         **asdict(spans.straddling), checked_at=spans.checked_at, since=spans.since, bucket=format_duration(spans.bucket),
-        suspicious=spans.straddling.suspicious, finding=describe_spans(spans),
+        suspicious=spans.suspicious, finding=describe_spans(spans),
     )  # fmt: skip
 
 
@@ -269,7 +269,9 @@ class ModelItem(BaseModel):
     dimensions: list[str]
     min_samples: int
     group_noun: str = Field(description="what a group of samples is called, where they come in groups")
-    state: str = Field(description="failing, firing, waiting (no sample in any window), insufficient or ok")
+    state: str = Field(
+        description="failing, firing, waiting (no sample in any window), insufficient, unknown (drift not judged yet) or ok"
+    )
     problem: str | None = Field(description="why the newest cycle failed for this model; null: it went well")
     versions: list[str]
     windows: list[str]
@@ -297,7 +299,7 @@ def model_item(status: ModelStatus) -> ModelItem:
     whole = [reading.state for reading in status.readings if not reading.slice.labels]
     state = (
         "failing" if status.problem is not None else "firing" if firing else "waiting" if not status.readings
-        else "ok" if "ok" in whole else "insufficient"
+        else "insufficient" if "ok" not in whole else "unknown" if status.list_unjudged() else "ok"
     )  # fmt: skip
     return ModelItem(
         name=status.name, task=status.task.value, event=status.event, dimensions=list(status.dimensions),

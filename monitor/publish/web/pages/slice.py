@@ -4,7 +4,17 @@ from contextlib import suppress
 from datetime import timedelta
 
 from monitor.charts.client import can_draw
-from monitor.model import Alert, AlertState, CalibratorInUse, ModelStatus, Reading, ReadingState, ReliabilityBin, Slice
+from monitor.model import (
+    Alert,
+    AlertState,
+    CalibratorInUse,
+    Evidence,
+    ModelStatus,
+    Reading,
+    ReadingState,
+    ReliabilityBin,
+    Slice,
+)
 from monitor.model.errors import StoreError, UsageError
 from monitor.publish.web.pages.advice import make_advice
 from monitor.publish.web.pages.digest import open_alerts
@@ -45,6 +55,7 @@ def slice_page(
     with suppress(StoreError), past() as history:
         events = history.events(model, chosen, since, digest.published.at)
     alerts = [alert for alert in status.alerts if alert.slice == chosen]
+    evidence = [each for each in status.evidence if each.slice == chosen]
     charge = calibrator_of(status, chosen)
     firing = {alert.slice for alert in status.alerts if alert.state is AlertState.FIRING}
     return context.render_page(
@@ -54,9 +65,9 @@ def slice_page(
         spans=[(name, to(span=name) + "#course") for name in SPANS], span=span, asked=asked,
         bins=[(each, _misses(each)) for each in reading.reliability if each.samples > 0],
         alerts=[*open_alerts(alerts), *sort_resolved(alerts)],
-        meanings=digest.rule_summaries(model), state=_state(reading, alerts),
+        meanings=digest.rule_summaries(model), state=_state(reading, alerts, evidence),
         advice=make_advice(status, chosen, charge),
-        evidence=[each for each in status.evidence if each.slice == chosen],
+        evidence=evidence,
         charge=charge,
         thresholds=[each for each in status.thresholds if each.scope.contains(chosen)],
         events=None if events is None else events[::-1][:EVENTS], more_events=len(events or ()) - EVENTS, can_draw=can_draw(),
@@ -97,12 +108,14 @@ def calibrator_of(status: ModelStatus, slice_: Slice) -> CalibratorInUse | None:
     return max(fitting, key=lambda each: each.scope.order, default=None)
 
 
-def _state(reading: Reading, alerts: list[Alert]) -> str:
-    """The slice in one word: what fires wins over what is not known, that over what is pending."""
+def _state(reading: Reading, alerts: list[Alert], evidence: list[Evidence]) -> str:
+    """The slice in one word: what fires wins over what is not known, that over what is pending. ``evidence``: of the slice;
+    where it lacks a reference the slice is not judged."""
     states = {alert.state for alert in alerts}
     if AlertState.FIRING in states:
         return "firing"
-    if reading.state is not ReadingState.OK:
+    lacks = any(each.reference_missing is not None for each in evidence if each.version == reading.version)
+    if reading.state is not ReadingState.OK or lacks:
         return "unknown"
     return "pending" if AlertState.PENDING in states else "healthy"
 
