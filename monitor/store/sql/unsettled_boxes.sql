@@ -100,19 +100,20 @@ DELETE FROM images_refused WHERE model_id = $model_id AND file_id = $file_id;
 INSERT INTO images_refused SELECT $model_id, image_id, $file_id, $now FROM box_refused;
 
 -- name: refused_settled
--- after a batch is taken: what its files say counts, and so do detections that came from elsewhere; of images whose every row
--- was set aside, and of which no file has a detection, it stays unknown
+-- after a batch is taken: what its files say counts, also that nothing was found, and so does what came from elsewhere; of
+-- images whose every detection was set aside, and of which no file has one, it stays unknown
 CREATE OR REPLACE TEMP TABLE box_refused AS
-SELECT DISTINCT image_id, number_of_file(position, file) AS file_id
+SELECT image_id, number_of_file(min(position), file) AS file_id
 FROM staged
-WHERE image_id IS NOT NULL
-  AND image_id NOT IN (SELECT image_id FROM detections WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM staged));
+WHERE image_id NOT IN (SELECT image_id FROM detections WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM staged))
+GROUP BY image_id, file
+HAVING bool_or(reason IS NOT NULL);
 
 CREATE OR REPLACE TEMP TABLE box_settled AS
 SELECT rowid AS row_key, image_id
 FROM images_refused
 WHERE model_id = $model_id AND (image_id, file_id) NOT IN (SELECT (image_id, file_id) FROM box_refused)
-  AND (list_contains($files, file_id) OR image_id IN (SELECT image_id FROM box_every));
+  AND (list_contains($files, file_id) OR image_id IN (SELECT image_id FROM box_every UNION ALL SELECT image_id FROM box_turns));
 
 INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_settled;
 
