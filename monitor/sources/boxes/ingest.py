@@ -23,6 +23,7 @@ from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem, ProblemReason
 from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import Batch
+from monitor.sources.boxes.corrected import tell_resized
 from monitor.sources.boxes.ranked import TOLD_SHARE, FileCounts, compare_detections
 from monitor.sources.boxes.stage import OVER_EDGE, SAID_BY, keep_records, review_boxes, stage_boxes
 from monitor.sources.formats.boxes.categories import remember_categories
@@ -118,7 +119,7 @@ def _over_edge(count: int) -> str:
 def _take_images(
     store: ModelStore, source: str, pulled: Pulled, now: datetime, reread: Mapping[str, int]
 ) -> FileCounts:
-    _say_images(store, "images", now)
+    _say_images(store, source, "images", pulled, now)
     _tell_versions(store, source, pulled)
     seen, changed, new = fetch_row(
         store.connection,
@@ -130,18 +131,19 @@ def _take_images(
     )
 
 
-def _say_images(store: ModelStore, holds: str, now: datetime) -> None:
+def _say_images(store: ModelStore, source: str, holds: str, pulled: Pulled, now: datetime) -> None:
     """What the rows say of images themselves: when they were taken, how large they are."""
     own = {"model_id": store.model_id, "said_by": SAID_BY[holds], "now": make_naive(now)}
     store.execute(statement("box_images_said"), {"said_by": own["said_by"]})
     store.execute(statement("box_images_changed"), own)
+    pulled.problems += tell_resized(store, source, SAID_BY[holds])
     run_script(store.connection, "box_images_replace", own)
 
 
 def _take_detections(
     store: ModelStore, source: str, pulled: Pulled, now: datetime, reread: Mapping[str, int]
 ) -> FileCounts:
-    _say_images(store, "detections", now)
+    _say_images(store, source, "detections", pulled, now)
     own = {
         "model_id": store.model_id, "now": make_naive(now), "applies": store.model.recalibration.apply == "monitor"
     }  # fmt: skip
@@ -196,7 +198,7 @@ def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime, r
     note_undated(store, source, now)
     store.execute(statement("box_truth_incomplete"))
     _count_repeated(store, pulled, "object")
-    _say_images(store, "truth", now)
+    _say_images(store, source, "truth", pulled, now)
     own: dict[str, object] = {"model_id": store.model_id, "now": make_naive(now)}
     own["horizon"] = store.model.label_horizon.total_seconds()
     own["listed"] = any(each.holds == "images" for each in store.model.source)

@@ -94,7 +94,7 @@ def test_any_cut_of_files_into_pulls_gives_what_the_last_file_says_of_each_image
         }  # fmt: skip
         newest |= said
         rows = [row for image in said.values() for row in image]
-        generator.shuffle(rows)  # type: ignore[arg-type]
+        generator.shuffle(rows)
         files.append(rows)
     whole, parted, last = (Detector(tmp_path / name) for name in ("whole", "parted", "last"))
     for detector in (whole, parted, last):

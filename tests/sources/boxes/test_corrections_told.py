@@ -1,0 +1,69 @@
+"""Corrections that do not do what they were meant to are told, with what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from monitor.model.problems import Problem
+from tests.sources.boxes.detector import Detector, Row, a_box, an_image
+from tests.worlds.store import HOUR, NOW
+
+
+def _told(detector: Detector, hour: int, reason: str) -> list[Problem]:
+    brought = detector.pull(NOW + hour * HOUR)
+    return [each for pulled in brought.values() for each in pulled.problems if each.reason == reason]
+
+
+def _size(holds: str, image: str, size: int) -> Row:
+    if holds == "images":
+        return an_image(image, width=size, height=size)
+    return a_box(image, x=1, image_width=size, image_height=size, **({"score": 0.5} if holds == "detections" else {}))
+
+
+@pytest.mark.parametrize("way", ["written anew", "under another name"])
+@pytest.mark.parametrize("outside", ["detections", "truth"])
+@pytest.mark.parametrize("resized", ["images", "detections", "truth"])
+def test_a_size_that_is_corrected_after_boxes_were_set_aside_is_told_and_its_remedy_brings_them_back(
+    outside: str, resized: str, way: str, tmp_path: Path
+) -> None:
+    detector = Detector(tmp_path, settings='label_horizon = "9d"')
+    size = {} if resized == "images" else {"width": None, "height": None}
+    detector.send("images", *(an_image(name, **size) for name in "ab"))
+    detector.send(resized, _size(resized, "a", 40), _size(resized, "b", 400), name="sizes")
+    detector.pull()
+    rows = [{**a_box(name, x=60), **({"score": 0.9} if outside == "detections" else {})} for name in "ab"]
+    detector.send(outside, *rows, name="far")
+    detector.pull(NOW + HOUR)
+    assert detector.aside() == {"box_outside_image": 1}
+    detector.send(resized, _size(resized, "a", 400), _size(resized, "b", 400), name="sizes")
+    (told,) = _told(detector, 2, "rows_set_aside")
+    assert "1 image (such as a, 40 × 40 and now 400 × 400) had 1 row set aside as box_outside_image" in told.message
+    assert "far.csv" in told.message
+    assert not _told(detector, 3, "rows_set_aside")
+    detector.send(
+        outside, *rows, an_image("c") if way == "written anew" else rows[0], name="far" if way == "written anew" else ""
+    )
+    detector.pull(NOW + 4 * HOUR)
+    table = {"detections": "detections", "truth": "truths"}[outside]
+    assert detector.one(f"SELECT count(*) FROM {table} WHERE image_id = 'a' AND x1 = 60") == 1
+
+
+def test_a_size_that_is_corrected_where_nothing_was_set_aside_is_no_news(tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    detector.send("images", an_image("a", width=400), an_image("b", width=30))
+    detector.send("detections", a_box("a", x=60, score=0.9), a_box("b", x=60, score=0.9))
+    detector.pull()
+    assert detector.aside() == {"box_outside_image": 1}
+    detector.send("images", an_image("a", width=500))
+    assert not _told(detector, 1, "rows_set_aside")
+
+
+def test_rows_of_which_no_text_was_kept_are_told_as_perhaps(tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    detector.send("images", an_image("a", width=30))
+    detector.send("detections", a_box("a", x=60, score=0.9))
+    detector.pull()
+    detector.connection.execute("UPDATE quarantine SET record = NULL")
+    detector.send("images", an_image("a", width=100))
+    (told,) = _told(detector, 1, "rows_set_aside")
+    assert "1 image (such as a) may have some of 1 row that were set aside" in told.message
