@@ -23,7 +23,7 @@ from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem, ProblemReason
 from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import Batch
-from monitor.sources.boxes.corrected import tell_resized
+from monitor.sources.boxes.corrected import tell_appended, tell_resized
 from monitor.sources.boxes.ranked import TOLD_SHARE, FileCounts, compare_detections
 from monitor.sources.boxes.stage import OVER_EDGE, SAID_BY, keep_records, review_boxes, stage_boxes
 from monitor.sources.formats.boxes.categories import remember_categories
@@ -198,6 +198,7 @@ def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime, r
     note_undated(store, source, now)
     store.execute(statement("box_truth_incomplete"))
     _count_repeated(store, pulled, "object")
+    pulled.problems += tell_appended(store)
     _say_images(store, source, "truth", pulled, now)
     own: dict[str, object] = {"model_id": store.model_id, "now": make_naive(now)}
     own["horizon"] = store.model.label_horizon.total_seconds()

@@ -67,3 +67,40 @@ def test_rows_of_which_no_text_was_kept_are_told_as_perhaps(tmp_path: Path) -> N
     detector.send("images", an_image("a", width=100))
     (told,) = _told(detector, 1, "rows_set_aside")
     assert "1 image (such as a) may have some of 1 row that were set aside" in told.message
+
+
+CAT = a_box("a", labelled_at="2026-03-10 11:00:00")
+
+
+@pytest.mark.parametrize(
+    "correction",
+    [
+        {"x": 11, "labelled_at": "2026-03-10 11:30:00"},
+        {"x": 11, "w": 19, "labelled_at": None},
+        {"class": "dog", "labelled_at": "2026-03-10 11:30:00"},
+        {"x": 9, "h": 21, "labelled_at": "2026-03-09 12:00:00"},
+    ],
+)
+def test_corrections_that_were_appended_to_truth_are_told(correction: Row, tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    detector.send("images", an_image("a"))
+    detector.send("truth", CAT, a_box("a", x=70, labelled_at="2026-03-10 11:00:00"), {**CAT, **correction}, name="t")
+    (told,) = _told(detector, 0, "repeated_boxes")
+    assert "t.csv: 1 object of 1 image (such as a) lies where another one of the same file lies" in told.message
+    assert "leave out the rows that were corrected" in told.message
+    assert detector.one("SELECT count(*) FROM truths") == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"x": 11},
+        {"x": 16, "labelled_at": "2026-03-10 11:30:00"},
+        {"x": 11, "image_id": "b", "labelled_at": "2026-03-10 11:30:00"},
+    ],
+)
+def test_objects_that_merely_lie_close_or_were_labelled_one_by_one_are_not_told(other: Row, tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    detector.send("images", an_image("a"))
+    detector.send("truth", CAT, a_box("a", x=70, labelled_at="2026-03-10 11:45:00"), {**CAT, **other})
+    assert not _told(detector, 0, "repeated_boxes")
