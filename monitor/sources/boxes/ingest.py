@@ -262,7 +262,9 @@ def _settle_gone(store: ModelStore, batch: Batch, holds: str, numbers: Mapping[s
         store.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row_key FROM box_gone)")
     else:
         store.execute(f"UPDATE {table} SET file_id = NULL WHERE rowid IN (SELECT row_key FROM box_gone)")
-    done = "taken out" if remove else 'kept (withdrawn = "remove" in [model.source] takes them out)'
+    # nobody knows what other files say of them
+    lost = "what other files say of the same images does not come back by itself: send those that still count again"
+    done = f"taken out; {lost}" if remove else 'kept (withdrawn = "remove" in [model.source] takes them out)'
     return [
         Problem(
             file, reason,

@@ -104,3 +104,23 @@ def test_objects_that_merely_lie_close_or_were_labelled_one_by_one_are_not_told(
     detector.send("images", an_image("a"))
     detector.send("truth", CAT, a_box("a", x=70, labelled_at="2026-03-10 11:45:00"), {**CAT, **other})
     assert not _told(detector, 0, "repeated_boxes")
+
+
+@pytest.mark.parametrize("holds", ["detections", "truth", "images"])
+def test_that_what_other_files_say_does_not_come_back_is_told_with_the_removal(holds: str, tmp_path: Path) -> None:
+    detector = Detector(tmp_path, extra={holds: 'withdrawn = "remove"'})
+    rows = {"images": an_image("a"), "detections": a_box("a", score=0.9), "truth": a_box("a")}
+    for name, row in rows.items():
+        detector.send(name, row, name="old")
+    detector.pull()
+    other = {"images": an_image("a", width=99), "detections": a_box("a", x=12, score=0.8), "truth": a_box("a", x=12)}[
+        holds
+    ]
+    detector.send(holds, other, {**other, "image_id": "b"}, name="young")
+    detector.pull(NOW + HOUR)
+    detector.send(holds, {**other, "image_id": "b"}, name="young")
+    (told,) = _told(detector, 2, "withdrawn_labels" if holds == "truth" else "withdrawn_rows")
+    assert "taken out; what other files say of the same images does not come back by itself" in told.message
+    detector.send(holds, rows[holds], {**rows[holds], "image_id": "c"}, name="old")
+    detector.pull(NOW + 3 * HOUR)
+    assert detector.outcomes()["a#cat#0"] == 1
