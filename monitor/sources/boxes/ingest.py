@@ -24,7 +24,7 @@ from monitor.model.problems import Outcome, Problem, ProblemReason
 from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import Batch
 from monitor.sources.boxes.corrected import tell_appended, tell_resized
-from monitor.sources.boxes.ranked import TOLD_SHARE, FileCounts, compare_detections
+from monitor.sources.boxes.ranked import TOLD_SHARE, FileCounts, compare_detections, tell_mixed_ids
 from monitor.sources.boxes.stage import OVER_EDGE, SAID_BY, keep_records, review_boxes, stage_boxes
 from monitor.sources.formats.boxes.categories import remember_categories
 from monitor.sources.ingest.file_numbers import load_file_numbers, number_files
@@ -153,6 +153,7 @@ def _take_detections(
     counts = compare_detections(store, source, pulled, list(reread.values()))
     (pulled.clipped,) = fetch_row(store.connection, "SELECT count(*) FROM box_changed WHERE clipped")
     run_script(store.connection, "box_detections_replace", own)
+    pulled.problems += tell_mixed_ids(store, source)
     _tell_versions(store, source, pulled)
     return counts
 

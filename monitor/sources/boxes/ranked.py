@@ -37,6 +37,21 @@ def compare_detections(store: ModelStore, source: str, pulled: Pulled, reread: S
     return counts
 
 
+def tell_mixed_ids(store: ModelStore, source: str) -> list[Problem]:
+    """Tell of images in `box_changed`, once it has replaced what it does, that have detections with ids and others without, of
+    another file: neither takes the place of the other."""
+    images, example = store.fetch_row(statement("box_ids_mixed"), {"model_id": store.model_id})
+    if not images:
+        return []
+    text = (
+        f"{quantity(images, 'image')} (such as {example}) {'has' if images == 1 else 'have'} detections with a detection_id "
+        "and, from another file, others without: all of them count, and where they are two inferences of an image each object "
+        "is detected twice. Give all files detection_id or none; what is there without comes out where a file says the image's "
+        "detections without ids again, or the image_id alone"
+    )
+    return [Problem(source, "repeated_boxes", text)]
+
+
 def _other_inference(file: str, images: int, changed: int, gone: int) -> str:
     return (
         f"{file}: of {quantity(images, 'image')} it says other detections than another file said, and takes the place of all "

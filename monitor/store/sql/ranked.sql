@@ -140,3 +140,16 @@ ORDER BY position;
 
 INSERT INTO images_touched
 SELECT $model_id, image_id FROM (SELECT image_id FROM box_changed UNION SELECT image_id FROM box_stale);
+
+-- name: box_ids_mixed
+-- of the images in `box_changed`, after it has replaced what it does: those with detections that have ids of their own and,
+-- of another file, others that have none
+SELECT count(*), min(image_id)
+FROM (
+    SELECT image_id
+    FROM detections
+    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_changed)
+    GROUP BY image_id
+    HAVING count(DISTINCT coalesce(file_id, 0)) > 1
+       AND count(DISTINCT regexp_matches(detection, '#[0-9]+$') AND regexp_replace(detection, '#[0-9]+$', '') = class) > 1
+);

@@ -17,7 +17,8 @@ def _told(detector: Detector, hour: int, reason: str) -> list[Problem]:
 def _size(holds: str, image: str, size: int) -> Row:
     if holds == "images":
         return an_image(image, width=size, height=size)
-    return a_box(image, x=1, image_width=size, image_height=size, **({"score": 0.5} if holds == "detections" else {}))
+    row = a_box(image, x=1, image_width=size, image_height=size)
+    return {**row, "score": 0.5} if holds == "detections" else row
 
 
 @pytest.mark.parametrize("way", ["written anew", "under another name"])

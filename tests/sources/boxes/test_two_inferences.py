@@ -137,16 +137,33 @@ def test_the_same_detections_sent_again_change_nothing(way: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("first", ["with", "without"])
-def test_detections_with_ids_stay_as_they_are(first: str, tmp_path: Path) -> None:
+def test_detections_with_ids_stay_as_they_are_which_is_told(first: str, tmp_path: Path) -> None:
     detector = _detector(tmp_path)
     files = [[a_box(score=0.6, x=30, detection_id="7")], list(OLD)]
+    told = []
     for rows in files if first == "with" else files[::-1]:
         detector.send("detections", *rows)
-        assert not _told(detector.pull())
+        told.append([each.reason for each in _told(detector.pull())])
+    assert told == [[], ["repeated_boxes"]]
+    assert not _told(detector.pull())
     assert list(detector.outcomes()) == ["a#7", "a#cat#0", "a#cat#1", "a#dog#0"]
     detector.send("detections", a_box(score=0.5))
     detector.pull(NOW + HOUR)
     assert list(detector.outcomes()) == ["a#7", "a#cat#0"]
+
+
+def test_detections_with_and_without_ids_in_one_file_are_no_news(tmp_path: Path) -> None:
+    detector = _detector(tmp_path)
+    detector.send("detections", a_box(score=0.6, x=30, detection_id="7"), *OLD)
+    assert not _told(detector.pull())
+
+
+def test_detections_without_ids_come_out_where_a_file_names_the_image_alone(tmp_path: Path) -> None:
+    detector = _detector(tmp_path)
+    for rows in (OLD, [a_box(score=0.6, detection_id="7")], [NOTHING]):
+        detector.send("detections", *rows)
+        detector.pull()
+    assert detector.outcomes() == {"a#7": 1}
 
 
 @pytest.mark.parametrize("together", [False, True])
