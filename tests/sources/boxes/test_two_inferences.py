@@ -1,5 +1,6 @@
 """Detections without ids of their own: what a file says of an image takes the place of all that files before it said."""
 
+import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -269,3 +270,37 @@ def test_pushes_of_one_image_have_receipts_as_if_they_came_one_by_one(tmp_path: 
         (3, 2, 1, 0),
     ]
     assert list(world.outcomes()) == ["a#cat#0", "a#cat#1", "a#dog#0"]
+
+
+def test_an_image_that_a_file_of_detections_names_alone_is_one_in_which_nothing_was_found(tmp_path: Path) -> None:
+    detector = _detector(tmp_path)
+    detector.send("detections", a_box("b", score=0.9), NOTHING)
+    detector.pull()
+    assert detector.one("SELECT count(*), count(score) FROM objects WHERE image_id = 'a'") == (2, 0)
+
+
+def test_an_image_that_is_named_alone_beside_detections_that_were_set_aside_is_unknown_until_a_file_says_more(
+    tmp_path: Path,
+) -> None:
+    detector = _detector(tmp_path)
+    detector.send("detections", a_box("b", score=0.9), NOTHING, a_box(score=7))
+    detector.pull()
+    assert detector.one("SELECT list(image_id) FROM images_refused") == ["a"]
+    assert detector.one("SELECT count(*) FROM objects WHERE image_id = 'a'") == 0
+    detector.send("detections", NOTHING)
+    detector.pull(NOW + HOUR)
+    assert detector.one("SELECT count(*), count(score) FROM objects WHERE image_id = 'a'") == (2, 0)
+
+
+@pytest.mark.parametrize(("later", "left"), [("", {}), ("1 .2 .2 .2 .2 .9\n", {"a#1#0": None})])
+def test_of_yolo_another_file_of_the_same_name_takes_the_place_of_an_images_detections(
+    later: str, left: dict[str, int | None], tmp_path: Path
+) -> None:
+    detector = Detector(tmp_path, ("images", "detections"), extra={"detections": 'format = "yolo"'})
+    detector.send("images", an_image())
+    (tmp_path / "detections" / "a.txt").write_text("1 .2 .2 .2 .2 .9\n2 .5 .5 .2 .2 .8\n")
+    detector.pull()
+    (tmp_path / "detections" / "a.txt.gz").write_bytes(gzip.compress(later.encode()))
+    brought = detector.pull(NOW + HOUR)
+    assert detector.outcomes() == left
+    assert [each.reason for each in _told(brought)] == ["changed_predictions"]
