@@ -7,6 +7,7 @@ The steps hand each other temporary tables:
     file_numbers    the batch's files → their numbers
     box_every       what each file says of a detection, or of an image's truth
     box_changed     what of it is new, or other than what is known
+    box_stale       detections without ids that another file has said, and the last one does not (ranked.py)
     held_images     images whose time is not known: of their truth all is held that others said
     box_gone        what files that were written anew no longer say
 """
@@ -22,6 +23,8 @@ from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem, ProblemReason
 from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import Batch
+from monitor.sources.boxes.corrected import tell_appended, tell_resized
+from monitor.sources.boxes.ranked import TOLD_SHARE, FileCounts, compare_detections, tell_mixed_ids
 from monitor.sources.boxes.stage import OVER_EDGE, SAID_BY, keep_records, review_boxes, stage_boxes
 from monitor.sources.formats.boxes.categories import remember_categories
 from monitor.sources.ingest.file_numbers import load_file_numbers, number_files
@@ -35,8 +38,6 @@ from monitor.store.connection import fetch_column, fetch_row, make_naive, transa
 from monitor.store.model_store import ModelStore
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import run_script, statement
-
-TOLD_SHARE = 0.01  # of what a file says that is other than what was known
 
 
 def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: datetime) -> Pulled:
@@ -61,7 +62,9 @@ def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: 
         load_file_numbers(connection, numbers, placed=batch.whole)
         if holds != "truth":
             store.execute(statement("box_times_conflicting"), {"model_id": store.model_id, "said_by": SAID_BY[holds]})
-        counts = _TAKE[holds](store, source, pulled, now)
+        counts = _TAKE[holds](
+            store, source, pulled, now, {file: numbers[file] for file in batch.reread if file in numbers}
+        )
         if holds == "detections":
             own = {"model_id": store.model_id, "files": list(numbers.values()), "now": make_naive(now)}
             run_script(connection, "refused_settled", own)
@@ -113,11 +116,10 @@ def _over_edge(count: int) -> str:
     )
 
 
-FileCounts = Mapping[str, tuple[int, int, int, int]]  # file → rows that are new, labels, known, corrections
-
-
-def _take_images(store: ModelStore, source: str, pulled: Pulled, now: datetime) -> FileCounts:
-    _say_images(store, "images", now)
+def _take_images(
+    store: ModelStore, source: str, pulled: Pulled, now: datetime, reread: Mapping[str, int]
+) -> FileCounts:
+    _say_images(store, source, "images", pulled, now)
     _tell_versions(store, source, pulled)
     seen, changed, new = fetch_row(
         store.connection,
@@ -129,35 +131,29 @@ def _take_images(store: ModelStore, source: str, pulled: Pulled, now: datetime) 
     )
 
 
-def _say_images(store: ModelStore, holds: str, now: datetime) -> None:
+def _say_images(store: ModelStore, source: str, holds: str, pulled: Pulled, now: datetime) -> None:
     """What the rows say of images themselves: when they were taken, how large they are."""
     own = {"model_id": store.model_id, "said_by": SAID_BY[holds], "now": make_naive(now)}
     store.execute(statement("box_images_said"), {"said_by": own["said_by"]})
     store.execute(statement("box_images_changed"), own)
+    pulled.problems += tell_resized(store, source, SAID_BY[holds])
     run_script(store.connection, "box_images_replace", own)
 
 
-def _take_detections(store: ModelStore, source: str, pulled: Pulled, now: datetime) -> FileCounts:
-    _say_images(store, "detections", now)
+def _take_detections(
+    store: ModelStore, source: str, pulled: Pulled, now: datetime, reread: Mapping[str, int]
+) -> FileCounts:
+    _say_images(store, source, "detections", pulled, now)
     own = {
         "model_id": store.model_id, "now": make_naive(now), "applies": store.model.recalibration.apply == "monitor"
     }  # fmt: skip
     store.execute(statement("box_ids_conflicting"))
     _count_repeated(store, pulled, "detection")
     run_script(store.connection, "box_detections_said", own)
-    rows = store.execute(statement("box_detection_counts"), {"model_id": store.model_id}).fetchall()
-    counts = {file: (new, 0, known, changed) for file, new, known, changed, _ in rows}
-    for file, new, known, changed, among in rows:
-        said = new + known + changed
-        if changed > TOLD_SHARE * said and among:
-            pulled.problems.append(Problem(file, "changed_predictions", _other_boxes(file, changed, said)))
-    pulled.duplicates += sum(known for _, _, known, _ in counts.values())
-    pulled.changed_predictions += sum(changed for *_, changed in counts.values())
+    counts = compare_detections(store, source, pulled, list(reread.values()))
     (pulled.clipped,) = fetch_row(store.connection, "SELECT count(*) FROM box_changed WHERE clipped")
-    images, example, versions = store.fetch_row(statement("box_versions_replaced"))
-    if images:
-        pulled.problems.append(Problem(source, "several_versions", _replaced_versions(images, example, versions)))
     run_script(store.connection, "box_detections_replace", own)
+    pulled.problems += tell_mixed_ids(store, source)
     _tell_versions(store, source, pulled)
     return counts
 
@@ -187,14 +183,6 @@ def _mixed_versions(images: int, example: str, versions: Sequence[str]) -> str:
     )
 
 
-def _replaced_versions(images: int, example: str, versions: Sequence[str]) -> str:
-    return (
-        f"of {quantity(images, 'image')} (such as {example}) detections of version {versions[1]} took the place of those of "
-        f"version {versions[0]}, which have the same class and rank, or detection_id: these count no more. Where both "
-        "detectors run, give each version a model of its own in calwatch, with a source that holds its files alone"
-    )
-
-
 def _count_repeated(store: ModelStore, pulled: Pulled, noun: str) -> None:
     """Take rows that say the same once more out of `staged`, and tell of them; after rows that cannot be taken are known."""
     run_script(store.connection, "box_repeated", {})
@@ -207,19 +195,12 @@ def _count_repeated(store: ModelStore, pulled: Pulled, noun: str) -> None:
         pulled.problems.append(Problem(file, "repeated_boxes", told))
 
 
-def _other_boxes(file: str, changed: int, said: int) -> str:
-    return (
-        f"{file}: {changed:,} of its {quantity(said, 'detection')} are other than an earlier file said, of the same image, "
-        "class and rank, and take their place. Where ids of images start anew in each file, make them differ; where a file has "
-        "some of an image's detections and another the rest, give each a detection_id"
-    )
-
-
-def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime) -> FileCounts:
+def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime, reread: Mapping[str, int]) -> FileCounts:
     note_undated(store, source, now)
     store.execute(statement("box_truth_incomplete"))
     _count_repeated(store, pulled, "object")
-    _say_images(store, "truth", now)
+    pulled.problems += tell_appended(store)
+    _say_images(store, source, "truth", pulled, now)
     own: dict[str, object] = {"model_id": store.model_id, "now": make_naive(now)}
     own["horizon"] = store.model.label_horizon.total_seconds()
     own["listed"] = any(each.holds == "images" for each in store.model.source)
@@ -282,7 +263,9 @@ def _settle_gone(store: ModelStore, batch: Batch, holds: str, numbers: Mapping[s
         store.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row_key FROM box_gone)")
     else:
         store.execute(f"UPDATE {table} SET file_id = NULL WHERE rowid IN (SELECT row_key FROM box_gone)")
-    done = "taken out" if remove else 'kept (withdrawn = "remove" in [model.source] takes them out)'
+    # nobody knows what other files say of them
+    lost = "what other files say of the same images does not come back by itself: send those that still count again"
+    done = f"taken out; {lost}" if remove else 'kept (withdrawn = "remove" in [model.source] takes them out)'
     return [
         Problem(
             file, reason,

@@ -34,6 +34,8 @@ class BoxRows:
     images: Sequence[str] = ()
     sizes: Sizes = field(default_factory=dict)
     times: Mapping[str, str] = field(default_factory=dict)  # image → observed_at as it is written
+    labelled: Sequence[str] = ()  # labelled_at of each row as it is written, "" where it has none
+    named: Sequence[str] = ()  # detection_id of each row, likewise
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -44,6 +46,8 @@ class BoxRows:
         return replace(
             self, ids=[self.ids[place] for place in kept], classes=[self.classes[place] for place in kept],
             boxes=self.boxes[kept], scores=self.scores[kept], files=[self.files[place] for place in kept],
+            labelled=[self.labelled[place] for place in kept if self.labelled],
+            named=[self.named[place] for place in kept if self.named],
         )  # fmt: skip
 
     @property
@@ -67,6 +71,8 @@ def join_rows(parts: Sequence[BoxRows]) -> BoxRows:
         list(dict.fromkeys(each for part in parts for each in part.images)),
         {image: size for part in parts for image, size in part.sizes.items()},
         {image: time for part in parts for image, time in part.times.items()},
+        [each for part in alike for each in part.labelled],
+        [each for part in alike for each in part.named],
     )
 
 
@@ -80,13 +86,16 @@ def read_rows(
     asked = {
         "image": _text("image_id", types), "class": _text("class", types), "score": _number("score", types),
         "wide": _number(size[0], types), "high": _number(size[1], types), "time": _text("observed_at", types),
+        "labelled": _text("labelled_at", types), "named": _text("detection_id", types),
         **{f"n{place}": sql for place, sql in enumerate(numbers)},
     }  # fmt: skip
     listed = ", ".join(f"{sql} AS {name}" for name, sql in asked.items())
     rows: dict[str, Any] = connection.execute(
         f"SELECT {listed}, _file AS file FROM ({relation}) LIMIT {most}"
     ).fetchnumpy()
-    ids, classes, files, times = (_texts(rows[name]) for name in ("image", "class", "file", "time"))
+    ids, classes, files, times, labelled, named = (
+        _texts(rows[name]) for name in ("image", "class", "file", "time", "labelled", "named")
+    )
     given = np.stack([_floats(rows[f"n{place}"]) for place in range(4)], axis=1)
     wide, high, scores = (_floats(rows[name]) for name in ("wide", "high", "score"))
     kept = np.flatnonzero(np.isfinite(given).all(axis=1) & np.array([bool(each) for each in ids], dtype=bool))
@@ -100,6 +109,8 @@ def read_rows(
         list(dict.fromkeys(each for each in ids if each)),
         {ids[at]: (float(wide[at]), float(high[at])) for at in np.flatnonzero((wide > 0) & (high > 0)) if ids[at]},
         {each: time for each, time in zip(ids, times, strict=True) if each and time},
+        [labelled[place] for place in kept],
+        [named[place] for place in kept],
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from monitor.model.wording import percent, quantity, quote_names
 from monitor.sources.findings import Finding, Weight
+from monitor.sources.findings.box_again import find_appended_truth, find_split_detections
 from monitor.sources.findings.box_pairs import boxes_in_pixels, rows_by_image
 from monitor.sources.findings.box_rows import BoxRows, Sizes
 from monitor.sources.findings.boxes import ENOUGH, are_inside, corners_of, count_boxes, image_sizes, share_inside
@@ -182,10 +183,13 @@ def find_lost_objects(
 def list_sides(
     detections: BoxRows, truth: BoxRows, sizes: Sizes, *, odd: Sequence[Finding], are_all: bool
 ) -> Iterator[Finding]:
-    """What the functions above find of both sides; that boxes do not meet only where nothing else is ``odd`` with them.
+    """What the functions above and those of box_again.py find of both sides; that boxes do not meet only where nothing else is
+    ``odd`` with them.
     ``are_all``: whether all ids of the sources were looked at."""
     if not odd:
         yield from find_apart(detections, truth, sizes)
     yield from find_half_done(detections, truth)
     yield from find_unlisted(detections, truth, are_all=are_all)
     yield from find_replaced_truth(truth)
+    yield from find_appended_truth(truth)
+    yield from find_split_detections(detections)

@@ -206,37 +206,6 @@ FROM box_renamed AS r
 WHERE samples.model_id = $model_id AND samples.observed_at = r.observed_at AND samples.group_id = r.image_id
   AND samples.sample_id = r.image || r.before;
 
-CREATE OR REPLACE TEMP TABLE box_changed AS
-SELECT n.* EXCLUDE (detection_id), o.row_key
-FROM (
-    FROM box_every QUALIFY row_number() OVER (PARTITION BY image_id, detection ORDER BY position DESC) = 1
-) AS n
-LEFT JOIN (
-    SELECT rowid AS row_key, * FROM detections
-    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
-) AS o USING (image_id, detection)
-WHERE o.row_key IS NULL OR n.class <> o.class OR n.score <> o.score OR n.raw_score IS DISTINCT FROM o.raw_score
-   OR n.calibrator IS DISTINCT FROM o.calibrator OR n.version IS DISTINCT FROM o.version OR n.x1 <> o.x1 OR n.y1 <> o.y1
-   OR n.x2 <> o.x2 OR n.y2 <> o.y2 OR n.normalised <> o.normalised OR n.cuts IS DISTINCT FROM o.cuts OR o.file_id IS NULL;
-
--- name: box_detections_replace
-DELETE FROM detections WHERE rowid IN (SELECT row_key FROM box_changed WHERE row_key IS NOT NULL);
-
-INSERT INTO detections
-SELECT $model_id, image_id, detection, class, score, raw_score, calibrator, version, x1, y1, x2, y2, normalised, listed, cuts,
-       file_id, row, $now, NULL, NULL
-FROM box_changed
-ORDER BY position;
-
-INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_changed;
-
--- name: box_versions_replaced
--- of what is about to be replaced: images whose detections of one version those of another, of another file, take the place of
-SELECT count(DISTINCT n.image_id), min(n.image_id), arg_min([o.version, n.version], n.image_id)
-FROM box_changed AS n
-JOIN detections AS o ON o.rowid = n.row_key
-WHERE n.version <> o.version AND n.file_id IS DISTINCT FROM o.file_id;
-
 -- name: box_versions
 -- of the images in `box_changed`: how many have detections of several versions, and of how many the table of images says another
 -- version than their detections; an example of each, with the versions
@@ -401,34 +370,8 @@ SELECT DISTINCT $model_id, image_id FROM detections WHERE model_id = $model_id A
 
 DELETE FROM detections WHERE model_id = $model_id AND list_contains($numbers, file_id);
 
--- name: box_detection_counts
--- by file, as if one after the other: detections that are new, known, changed; and whether what they change was said by
--- another file. To be asked before anything is replaced.
-WITH known AS (
-    SELECT image_id, detection, file_id,
-           hash(class, score, raw_score, calibrator, version, x1, y1, x2, y2, normalised, cuts) AS content
-    FROM detections
-    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
-),
-said AS (
-    SELECT *, hash(class, score, raw_score, calibrator, version, x1, y1, x2, y2, normalised, cuts) AS content FROM box_every
-),
-compared AS (
-    SELECT s.file_id, s.content, coalesce(lag(s.content) OVER turns, k.content) AS before,
-           coalesce(lag(s.file_id) OVER turns, k.file_id) AS before_by
-    FROM said AS s
-    LEFT JOIN known AS k USING (image_id, detection)
-    WINDOW turns AS (PARTITION BY image_id, detection ORDER BY s.position)
-)
-SELECT n.file, count(*) FILTER (before IS NULL), count(*) FILTER (content = before), count(*) FILTER (content <> before),
-       coalesce(bool_or(content <> before AND before_by <> file_id), false)
-FROM compared
-JOIN file_numbers AS n USING (file_id)
-GROUP BY n.file
-ORDER BY n.file;
-
 -- name: box_truth_counts
--- the same of truth: by file its images; truths of images that had none, that say what is known, that say otherwise; and
+-- by file, as if one after the other: its images; truths of images that had none, that say what is known, that say otherwise; and
 -- images of which another file said otherwise
 WITH compared AS (
     SELECT e.file, e.file_id, e.seen, e.content, coalesce(lag(e.content) OVER turns, e.known_content) AS before,

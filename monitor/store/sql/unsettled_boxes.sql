@@ -100,19 +100,20 @@ DELETE FROM images_refused WHERE model_id = $model_id AND file_id = $file_id;
 INSERT INTO images_refused SELECT $model_id, image_id, $file_id, $now FROM box_refused;
 
 -- name: refused_settled
--- after a batch is taken: what its files say counts, and so do detections that came from elsewhere; of images whose every row
--- was set aside, and of which no file has a detection, it stays unknown
+-- after a batch is taken: what its files say counts, also that nothing was found, and so does what came from elsewhere; of
+-- images whose every detection was set aside, and of which no file has one, it stays unknown
 CREATE OR REPLACE TEMP TABLE box_refused AS
-SELECT DISTINCT image_id, number_of_file(position, file) AS file_id
+SELECT image_id, number_of_file(min(position), file) AS file_id
 FROM staged
-WHERE image_id IS NOT NULL
-  AND image_id NOT IN (SELECT image_id FROM detections WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM staged));
+WHERE image_id NOT IN (SELECT image_id FROM detections WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM staged))
+GROUP BY image_id, file
+HAVING bool_or(reason IS NOT NULL);
 
 CREATE OR REPLACE TEMP TABLE box_settled AS
 SELECT rowid AS row_key, image_id
 FROM images_refused
 WHERE model_id = $model_id AND (image_id, file_id) NOT IN (SELECT (image_id, file_id) FROM box_refused)
-  AND (list_contains($files, file_id) OR image_id IN (SELECT image_id FROM box_every));
+  AND (list_contains($files, file_id) OR image_id IN (SELECT image_id FROM box_every UNION ALL SELECT image_id FROM box_turns));
 
 INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_settled;
 
@@ -125,3 +126,46 @@ WHERE (image_id, file_id) NOT IN (SELECT (image_id, file_id) FROM images_refused
 INSERT INTO images_refused
 SELECT $model_id, image_id, file_id, $now FROM box_refused
 WHERE (image_id, file_id) NOT IN (SELECT (image_id, file_id) FROM images_refused WHERE model_id = $model_id);
+
+-- name: box_resized
+-- after `box_changed` of images is made and before it replaces anything: images whose width and height were known, and are
+-- others from now on
+CREATE OR REPLACE TEMP TABLE box_resized AS
+SELECT n.image_id, [b.width, b.height] AS before, [n.width, n.height] AS now
+FROM box_changed AS n
+JOIN (
+    SELECT image_id, min(said_by) AS said_by, arg_min(width, said_by) AS width, arg_min(height, said_by) AS height
+    FROM images
+    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_changed) AND width IS NOT NULL AND height IS NOT NULL
+    GROUP BY image_id
+) AS b USING (image_id)
+WHERE n.width IS NOT NULL AND n.height IS NOT NULL AND $said_by <= b.said_by AND (n.width <> b.width OR n.height <> b.height);
+
+-- name: box_resized_aside
+-- how many of them have rows that were set aside for the size they had, an example with its sizes, and how many rows; and of
+-- how many rows so set aside it is not known any more of which image they are; a file with such rows
+SELECT count(DISTINCT r.image_id), min(r.image_id), arg_min(r.before, r.image_id), arg_min(r.now, r.image_id), count(r.image_id),
+       count(*) FILTER (q.image_id IS NULL), coalesce(min(q.file) FILTER (r.image_id IS NOT NULL), min(q.file))
+FROM (
+    SELECT file, CASE WHEN json_valid(record) THEN json_extract_string(record, '$.image_id') END AS image_id
+    FROM quarantine
+    WHERE model = $model AND reason = 'box_outside_image'
+) AS q
+LEFT JOIN box_resized AS r USING (image_id);
+
+-- name: box_truth_appended
+-- by file: objects that lie where another one lies of which the same file says another time, and an image with such
+SELECT a.file, count(DISTINCT b.position), count(DISTINCT a.image_id), min(a.image_id)
+FROM (FROM staged WHERE reason IS NULL AND class IS NOT NULL) AS a
+JOIN (FROM staged WHERE reason IS NULL AND class IS NOT NULL) AS b USING (file, image_id)
+SEMI JOIN (
+    SELECT file, image_id FROM staged
+    WHERE reason IS NULL
+    GROUP BY file, image_id
+    HAVING count(DISTINCT labelled_at) + bool_or(labelled_at IS NULL)::INTEGER > 1
+) AS t USING (file, image_id)
+WHERE a.position < b.position AND a.labelled_at IS DISTINCT FROM b.labelled_at AND NOT (a.crowd AND b.crowd)
+  AND greatest(least(a.x2, b.x2) - greatest(a.x1, b.x1), 0) * greatest(least(a.y2, b.y2) - greatest(a.y1, b.y1), 0) * 1.8
+      >= 0.8 * ((a.x2 - a.x1) * (a.y2 - a.y1) + (b.x2 - b.x1) * (b.y2 - b.y1))
+GROUP BY a.file
+ORDER BY a.file;

@@ -185,3 +185,48 @@ def test_what_is_wrong_with_many_files_alike_is_told_once(tmp_path: Path) -> Non
     mistakes = check_config(tmp_path / "calwatch.toml").mistakes
     assert len(mistakes) == 1
     assert "30 files, such as" in mistakes[0]
+
+
+def _check_rows(base: Path, held: dict[str, list[list[dict[str, Any]]]]) -> str:
+    for holds, files in held.items():
+        (base / holds).mkdir()
+        for number, rows in enumerate(files):
+            (base / holds / f"{number}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (base / "calwatch.toml").write_text(f'[[model]]\nname = "m"\ntask = "detection"\n{"".join(map(source, held))}')
+    found = check_config(base / "calwatch.toml")
+    return "\n".join([*found.mistakes, *found.suspicions])
+
+
+def _rows(count: int, **more: Any) -> list[dict[str, Any]]:
+    """A box in each of so many images."""
+    return [{"image_id": f"i{n}", "class": "cat", "x": 10, "y": 10 + n, "w": 20, "h": 20, **more} for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("moved", "told"), [({"x": 11}, True), ({"class": "dog"}, True), ({"x": 40}, False), ({}, False)]
+)
+def test_corrections_appended_to_truth_are_told(moved: dict[str, Any], told: bool, tmp_path: Path) -> None:
+    truth = _rows(30, labelled_at="2026-03-10 12:00:00")
+    truth.append({**truth[7], **moved, "labelled_at": "2026-03-11 12:00:00"})
+    said = _check_rows(tmp_path, {"images": [[{"image_id": f"i{n}", "observed_at": "2026-03-10 10:00:00"} for n in range(30)]],
+                                  "detections": [_rows(30, score=0.5)], "truth": [truth]})  # fmt: skip
+    assert ("were corrections appended?" in said) is told
+
+
+@pytest.mark.parametrize(
+    ("later", "told"),
+    [
+        ({"x": 40}, True),
+        ({"score": 0.4}, True),
+        ({"class": "dog"}, True),
+        ({}, False),
+        ({"x": 40, "detection_id": "7"}, False),
+    ],
+)
+def test_images_whose_detections_are_in_several_files_are_told(
+    later: dict[str, Any], told: bool, tmp_path: Path
+) -> None:
+    first = _rows(30, score=0.5)
+    said = _check_rows(tmp_path, {"images": [[{"image_id": f"i{n}", "observed_at": "2026-03-10 10:00:00"} for n in range(30)]],
+                                  "detections": [first, [{**first[7], **later}]], "truth": [_rows(30)]})  # fmt: skip
+    assert ("several files say other detections" in said) is told

@@ -59,7 +59,8 @@ def test_the_time_that_detections_say_does_not_settle_what_a_table_of_images_wil
     # by the detections' time both are within the horizon, by that of the table of images one is not
     detector = _detector(tmp_path)
     detector.send(
-        "detections", *(a_box(score=0.5, x=x, observed_at="2026-03-13 12:00:00", class_="dog") for x in PLACES.values())
+        "detections",
+        *(a_box(score=0.5, x=x, observed_at="2026-03-13 12:00:00", detection_id=f"dog{x}") for x in PLACES.values()),
     )
     for at in order:
         detector.send("truth", _said(at))
