@@ -250,8 +250,9 @@ def describe_straddling(found: Straddling, bucket: timedelta) -> str:
         for name, rows, length in zip(found.examples, found.example_rows, found.example_lengths, strict=True)
     )
     return (
-        f"{said}, such as {longest}: the false-alarm budget of drift rules does not hold for them, and refits find few later "
-        "samples; is group_id the patient or the camera rather than the visit or the image?"
+        f"{said}, such as {longest}: the false-alarm budget of drift rules does not hold for them, intervals are too narrow, "
+        "and refits find few later samples; is group_id the patient or the camera rather than the visit or the image? Where "
+        "short clips merely cross the hour, a longer bucket in [[model]] leaves fewer of them"
     )
 
 
