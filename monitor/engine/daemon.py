@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 import duckdb
@@ -51,9 +52,11 @@ class Daemon:
     def __init__(self, config_path: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._path = config_path
         self._clock = clock
-        self._stop = threading.Event()
-        self._reload = threading.Event()
-        self._wake = threading.Event()
+        # plain flags and a queue whose put() takes no lock: a signal may come while this thread holds one, and an Event that is
+        # set then would wait for itself
+        self._stopping = False
+        self._reload_asked = False
+        self._signals = SimpleQueue[int]()
         self._ticking = threading.Lock()
         self._reloading = threading.Lock()
         self._config, watched, access = load_all(config_path)
@@ -113,13 +116,13 @@ class Daemon:
         tell_mapped_windows(self._cycle.watched)
         manager.tell_ready(self._status_line())
         try:
-            while not self._stop.is_set():
+            while not self._stopping:
                 if self._shown.is_in_time(self._clock(), started_at):
                     manager.tell_alive()
-                self._wake.wait(manager.interval)
-                self._wake.clear()
-                if self._reload.is_set():
-                    self._reload.clear()
+                with suppress(Empty):
+                    self._signals.get(timeout=manager.interval)
+                if self._reload_asked:
+                    self._reload_asked = False
                     manager.tell_reloading(timedelta(microseconds=time.monotonic_ns() // 1000))
                     manager.tell_ready(
                         "reload failed, the old configuration stays" if self.reload() else self._status_line()
@@ -142,7 +145,7 @@ class Daemon:
     def tick(self) -> Tick | None:
         """One cycle now; None while stopping, or when the statement it ran was interrupted by the stop."""
         with self._ticking:
-            if self._stop.is_set():
+            if self._stopping:
                 return None
             try:
                 if self._broken:
@@ -237,7 +240,7 @@ class Daemon:
     def _held_between_ticks(self) -> Iterator[None]:
         """Hold off the next tick. Raises StoreError while stopping."""
         while not self._ticking.acquire(timeout=INTERRUPT_EVERY):
-            if self._stop.is_set():
+            if self._stopping:
                 raise StoreError("calwatch is stopping", "ask again when it has started")
         try:
             yield
@@ -255,12 +258,15 @@ class Daemon:
         )  # fmt: skip
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        (self._reload if number == signal.SIGHUP else self._stop).set()
-        self._wake.set()
+        if number == signal.SIGHUP:
+            self._reload_asked = True
+        else:
+            self._stopping = True
+        self._signals.put(number)
 
     def _shut_down(self, server: HttpServer) -> None:
         log.info("stopping")
-        self._stop.set()
+        self._stopping = True
         self._desk.stop()
         with suppress(Exception):  # a scheduler that never started cannot be paused; stopping goes on all the same
             self._scheduler.pause()

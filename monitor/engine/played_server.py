@@ -1,9 +1,9 @@
 """The server of one published state that does not change: that of a demo."""
 
 import signal
-import threading
 from datetime import timedelta
 from pathlib import Path
+from queue import SimpleQueue
 
 import duckdb
 import structlog
@@ -38,8 +38,9 @@ def serve_published(published: Published, listen: str, state_dir: Path, config: 
     shown.swap_published(published)
     server = HttpServer(create_app(shown, now=lambda: published.at, access=lambda: access), listen)
     log.info("serving", page=f"http://{listen}/", metrics=f"http://{listen}/metrics", stop="Ctrl-C")
-    stop = threading.Event()
+    # put() takes no lock, which an Event does that this thread may hold when the signal comes
+    signals = SimpleQueue[int]()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    stop.wait()
+        signal.signal(number, lambda number, _: signals.put(number))
+    signals.get()
     server.stop()

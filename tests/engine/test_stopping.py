@@ -177,6 +177,16 @@ def test_sigterm_to_the_daemon_while_a_refit_runs_ends_both_and_the_next_start_r
         assert daemon.stop() == 0
 
 
+def test_signals_that_come_thick_and_fast_leave_a_daemon_that_still_stops(tmp_path: Path) -> None:
+    # each lands somewhere in what the one before it began: between taking a lock and letting it go, too
+    with running(tmp_path, free_port()) as daemon:
+        daemon.wait_ready()
+        for _ in range(20_000):
+            daemon.process.send_signal(signal.SIGHUP)
+        assert daemon.stop(patience=SLOW) == 0
+        assert "Traceback" not in daemon.text()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_both_signals_end_the_daemon_well(tmp_path: Path, number: int) -> None:
     with running(tmp_path, free_port()) as daemon:
